@@ -1,0 +1,294 @@
+"""An ONNX model as plain frozen values: what the reader yields and everything later reads."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple, Union
+
+# onnx.proto, TensorProto.DataType: name and bytes per element (0.5 for the packed four-bit types)
+DTYPES: Mapping[int, tuple[str, float]] = MappingProxyType(
+    {
+        0: ("undefined", 0),
+        1: ("float32", 4),
+        2: ("uint8", 1),
+        3: ("int8", 1),
+        4: ("uint16", 2),
+        5: ("int16", 2),
+        6: ("int32", 4),
+        7: ("int64", 8),
+        8: ("string", 0),
+        9: ("bool", 1),
+        10: ("float16", 2),
+        11: ("float64", 8),
+        12: ("uint32", 4),
+        13: ("uint64", 8),
+        14: ("complex64", 8),
+        15: ("complex128", 16),
+        16: ("bfloat16", 2),
+        17: ("float8e4m3fn", 1),
+        18: ("float8e4m3fnuz", 1),
+        19: ("float8e5m2", 1),
+        20: ("float8e5m2fnuz", 1),
+        21: ("uint4", 0.5),
+        22: ("int4", 0.5),
+        23: ("float4e2m1", 0.5),
+        24: ("float8e8m0", 1),
+        25: ("uint2", 0.25),
+        26: ("int2", 0.25),
+    }
+)
+DTYPE_CODES: Mapping[str, int] = MappingProxyType({name: code for code, (name, _) in DTYPES.items()})
+FLOATING = frozenset({"float16", "float32", "float64", "bfloat16"})
+
+Dim = Union[int, str, None]
+Shape = tuple[Dim, ...]
+Scalar = Union[int, float, bool]
+
+
+def dtype_name(code: int) -> str:
+    """The name of an ONNX element type, ``unknown-<code>`` for one this release does not know."""
+    return DTYPES[code][0] if code in DTYPES else f"unknown-{code}"
+
+
+def dtype_size(name: str) -> float:
+    """Bytes per element of an ONNX element type; 0 when it has no fixed size."""
+    return DTYPES[DTYPE_CODES[name]][1] if name in DTYPE_CODES else 0
+
+
+class TensorType(NamedTuple):
+    """Element type and shape of a tensor. A dimension is a size, a symbol, or ``None``; a shape of ``None`` has unknown rank."""
+
+    dtype: str
+    shape: Shape | None
+
+    @property
+    def dims(self) -> tuple[int, ...] | None:
+        """The shape when every dimension is a known size, else ``None``."""
+        shape = self.shape
+        if shape is None:
+            return None
+        for dim in shape:
+            if dim.__class__ is not int:
+                return None
+        return shape  # type: ignore[return-value]
+
+    @property
+    def elements(self) -> int | None:
+        """The number of elements, when known."""
+        return None if self.dims is None else volume(self.dims)
+
+
+def volume(dims: tuple[int, ...]) -> int:
+    """The product of sizes."""
+    total = 1
+    for dim in dims:
+        total *= dim
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the bytes of a tensor lie: in the model file itself (``file`` empty) or in a side file next to it."""
+
+    file: str
+    offset: int
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A constant tensor. ``payload`` holds its bytes when they were small enough to keep, in the wire form ``form``.
+
+    ``form`` is ``raw`` (little-endian elements), ``varint`` (packed varints, one an element) or ``strings``.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[int, ...]
+    payload: bytes | tuple[bytes, ...] | None = None
+    form: str = "raw"
+    where: Location | None = None
+
+    @property
+    def type(self) -> TensorType:
+        """Element type and shape."""
+        return TensorType(self.dtype, self.dims)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the elements take in memory."""
+        return int(volume(self.dims) * dtype_size(self.dtype) + 0.5)
+
+    def values(self) -> tuple[Scalar, ...] | None:
+        """The elements in row-major order, or ``None`` when they were not kept or have no Python form."""
+        if not isinstance(self.payload, bytes):
+            return None
+        decoded = _varints(self.payload, self.dtype) if self.form == "varint" else _raw(self.payload, self.dtype)
+        if decoded is None or len(decoded) != volume(self.dims):
+            return None
+        return decoded
+
+
+_FORMATS = {
+    "float32": "f",
+    "float64": "d",
+    "float16": "e",
+    "int8": "b",
+    "uint8": "B",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "uint64": "Q",
+    "bool": "?",
+}
+
+
+def _raw(payload: bytes, dtype: str) -> tuple[Scalar, ...] | None:
+    if dtype == "bfloat16":
+        widened = b"".join(b"\0\0" + payload[i : i + 2] for i in range(0, len(payload) - 1, 2))
+        return struct.unpack(f"<{len(widened) // 4}f", widened)
+    code = _FORMATS.get(dtype)
+    if code is None:
+        return None
+    size = struct.calcsize(code)
+    return struct.unpack(f"<{len(payload) // size}{code}", payload[: len(payload) // size * size])
+
+
+def _varints(payload: bytes, dtype: str) -> tuple[Scalar, ...] | None:
+    out: list[int] = []
+    value = shift = 0
+    for byte in payload:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            out.append(value)
+            value = shift = 0
+    if dtype in ("float16", "bfloat16"):  # stored as bit patterns
+        return _raw(struct.pack(f"<{len(out)}H", *(v & 0xFFFF for v in out)), dtype)
+    if dtype == "bool":
+        return tuple(bool(v) for v in out)
+    if dtype in ("uint8", "uint16", "uint32", "uint64"):
+        return tuple(out)
+    return tuple(v - (1 << 64) if v >= 1 << 63 else v for v in out)
+
+
+Attribute = Union[int, float, str, bytes, Tensor, "Graph", TensorType, None, tuple["Attribute", ...]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Op:
+    """What a node does: shared by all nodes of a model with the same operator and attributes.
+
+    ``wire`` holds the attribute bytes as stored, so that shape inference can be asked without encoding them again.
+    """
+
+    op_type: str
+    domain: str
+    attributes: Mapping[str, Attribute]
+    wire: bytes = field(repr=False, default=b"")
+    overload: str = ""
+
+    def get_int(self, name: str, default: int = 0) -> int:
+        """The integer attribute ``name``."""
+        value = self.attributes.get(name)
+        return value if isinstance(value, int) else default
+
+    def get_float(self, name: str, default: float = 0.0) -> float:
+        """The float attribute ``name``."""
+        value = self.attributes.get(name)
+        return float(value) if isinstance(value, (int, float)) else default
+
+    def get_string(self, name: str, default: str = "") -> str:
+        """The string attribute ``name``."""
+        value = self.attributes.get(name)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else default
+
+    def get_ints(self, name: str) -> tuple[int, ...] | None:
+        """The integer-list attribute ``name``, ``None`` when absent."""
+        value = self.attributes.get(name)
+        if not isinstance(value, tuple):
+            return None
+        return tuple(v for v in value if isinstance(v, int))
+
+    def get_floats(self, name: str) -> tuple[float, ...] | None:
+        """The float-list attribute ``name``, ``None`` when absent."""
+        value = self.attributes.get(name)
+        if not isinstance(value, tuple):
+            return None
+        return tuple(float(v) for v in value if isinstance(v, (int, float)))
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The subgraphs this operator carries (bodies of If, Loop, Scan)."""
+        lists = (value if isinstance(value, tuple) else (value,) for value in self.attributes.values())
+        return tuple(item for items in lists for item in items if isinstance(item, Graph))
+
+
+class Node(NamedTuple):
+    """One operator call. Empty strings in ``inputs`` and ``outputs`` are omitted optional ones."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Graph:
+    """A graph as stored: nodes in file order, constants by name, declared types by tensor name."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    declared: Mapping[str, TensorType]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Function:
+    """A model-local function."""
+
+    name: str
+    domain: str
+    overload: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: tuple[str, ...]
+    defaults: Mapping[str, Attribute]
+    nodes: tuple[Node, ...]
+    opsets: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """A model file: its graph, and what its header says. ``size`` is the file's size in bytes, ``digest`` its SHA-256 or empty."""
+
+    path: str
+    graph: Graph
+    ir_version: int
+    opsets: Mapping[str, int]
+    producer: str
+    functions: tuple[Function, ...] = ()
+    size: int = 0
+    digest: str = ""
+
+    @property
+    def opset(self) -> int:
+        """The version of the standard operator set."""
+        return self.opsets.get("", 1)
+
+
+class Device(str, Enum):
+    """Where something runs."""
+
+    DLA = "dla"
+    GPU = "gpu"
+    FOLDED = "folded"
+    UNKNOWN = "unknown"

@@ -1,0 +1,257 @@
+"""An ONNX file read structure first: weights are addressed, not loaded.
+
+Nodes, attributes, shapes and small constants are decoded; a larger payload is kept as a file offset. Field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from dlalint.errors import LimitError, ModelError
+from dlalint.graph import Attribute, Function, Graph, Model, Node, Op, Tensor, TensorType
+from dlalint.model.tensors import TensorReader
+from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, signed, varint
+
+MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
+MAX_DEPTH = 64  # nested subgraphs
+
+
+class Reader(TensorReader):
+    """Reads one buffer as a model."""
+
+    def __init__(self, buf: Buffer) -> None:
+        super().__init__(buf)
+        self._ops: dict[bytes, Op] = {}
+
+    # model and graph
+
+    def model(self, path: str) -> Model:
+        """Read the whole buffer as a ModelProto."""
+        ir_version = 0
+        opsets: dict[str, int] = {}
+        producer = ["", ""]
+        graph_spans: list[Span] = []
+        function_spans: list[Span] = []
+        for number, kind, a, b in fields(self._buf, 0, len(self._buf)):
+            if number == 1 and kind == VARINT:
+                ir_version = signed(a)
+            elif number == 7 and kind == BYTES:
+                graph_spans.append((a, b))
+            elif number == 8 and kind == BYTES:
+                self._opset(a, b, opsets)
+            elif number in (2, 3) and kind == BYTES:
+                producer[number - 2] = self._text(a, b)
+            elif number == 25 and kind == BYTES:
+                function_spans.append((a, b))
+            elif number in (1, 2, 3, 7, 8, 25):
+                raise WireError(f"not an ONNX model: field {number} of the header has the wrong type")
+        if not graph_spans:
+            raise ModelError("not an ONNX model: it holds no graph", code="E102")
+        graph = self.graph(graph_spans, 0)
+        functions = tuple(self._function(a, b) for a, b in function_spans)
+        return Model(path, graph, ir_version, opsets, " ".join(filter(None, producer)), functions, len(self._buf))
+
+    def graph(self, spans: list[Span], depth: int) -> Graph:
+        """Read a GraphProto that may be stored in several pieces (protobuf merges them)."""
+        if depth > MAX_DEPTH:
+            raise LimitError(f"subgraphs are nested more than {MAX_DEPTH} deep", code="E201")
+        buf = self._buf
+        name = ""
+        nodes: list[Node] = []
+        constants: dict[str, Tensor] = {}
+        inputs: list[str] = []
+        outputs: list[str] = []
+        declared: dict[str, TensorType] = {}
+        for start, end in spans:
+            for number, kind, a, b in fields(buf, start, end):
+                if kind != BYTES:
+                    if number in (1, 5, 11, 12, 13):
+                        raise WireError(f"the file is damaged: field {number} of a graph has the wrong type")
+                elif number == 1:
+                    nodes.append(self._node(a, b, depth))
+                elif number == 5:
+                    tensor = self.tensor(a, b)
+                    constants[tensor.name] = tensor
+                elif number in (11, 12, 13):
+                    value_name, value_type = self._value_info(a, b)
+                    if value_type is not None:
+                        declared.setdefault(value_name, value_type)
+                    if number != 13:
+                        (inputs if number == 11 else outputs).append(value_name)
+                elif number == 2:
+                    name = self._text(a, b)
+                elif number == 15:
+                    tensor = self._sparse(a, b)
+                    constants[tensor.name] = tensor
+        return Graph(name, tuple(nodes), constants, tuple(inputs), tuple(outputs), declared)
+
+    def _opset(self, start: int, end: int, opsets: dict[str, int]) -> None:
+        domain, version = "", 0
+        for number, kind, a, b in fields(self._buf, start, end):
+            if number == 1 and kind == BYTES:
+                domain = self._text(a, b)
+            elif number == 2 and kind == VARINT:
+                version = signed(a)
+        opsets["" if domain == "ai.onnx" else domain] = version
+
+    def _function(self, start: int, end: int) -> Function:
+        text = {1: "", 10: "", 13: ""}
+        names: dict[int, list[str]] = {4: [], 5: [], 6: []}
+        nodes: list[Node] = []
+        opsets: dict[str, int] = {}
+        defaults: dict[str, Attribute] = {}
+        for number, kind, a, b in fields(self._buf, start, end):
+            if kind != BYTES:
+                continue
+            if number in text:
+                text[number] = self._text(a, b)
+            elif number in names:
+                names[number].append(self._name(a, b))
+            elif number == 7:
+                nodes.append(self._node(a, b, 1))
+            elif number == 9:
+                self._opset(a, b, opsets)
+            elif number == 11:
+                key, value = self._attribute(a, b, 1)
+                defaults[key] = value
+        return Function(
+            text[1], text[10], text[13], tuple(names[4]), tuple(names[5]), tuple(names[6]) + tuple(defaults), defaults, tuple(nodes), opsets
+        )
+
+    # nodes and attributes
+
+    def _node(self, start: int, end: int, depth: int) -> Node:
+        buf = self._buf
+        inputs: list[str] = []
+        outputs: list[str] = []
+        name = ""
+        pos = start
+        while pos < end:  # the canonical order puts inputs, outputs and name first; what follows is shared between nodes
+            tag = buf[pos]
+            if tag not in (0x0A, 0x12, 0x1A):
+                break
+            length, at = varint(buf, pos + 1, end)
+            pos = at + length
+            if pos > end:
+                raise WireError(f"the file is truncated or damaged: a name of {length} bytes runs past its end")
+            text = self._name(at, pos)
+            if tag == 0x0A:
+                inputs.append(text)
+            elif tag == 0x12:
+                outputs.append(text)
+            else:
+                name = text
+        if end - pos <= MEMO_BYTES:
+            rest = bytes(buf[pos:end])
+            op = self._ops.get(rest)
+            if op is not None:
+                return Node(name, op, tuple(inputs), tuple(outputs))
+        pieces: list[tuple[int, int, int]] = []
+        tail = pos
+        for number, kind, a, b in fields(buf, pos, end):
+            if number in (4, 5, 7, 8):
+                if kind != BYTES:
+                    raise WireError(f"the file is damaged: field {number} of a node has the wrong type")
+                pieces.append((number, a, b))
+            elif kind == BYTES and number in (1, 2, 3):
+                tail = -1
+                if number == 3:
+                    name = self._name(a, b)
+                else:
+                    (inputs if number == 1 else outputs).append(self._name(a, b))
+            else:
+                tail = -1
+        op = self._op(pieces, depth)
+        if tail >= 0 and end - pos <= MEMO_BYTES and not op.graphs:
+            self._ops[rest] = op
+        return Node(name, op, tuple(inputs), tuple(outputs))
+
+    def _op(self, pieces: list[tuple[int, int, int]], depth: int) -> Op:
+        op_type = domain = overload = ""
+        attributes: dict[str, Attribute] = {}
+        wire = bytearray()
+        small = sum(b - a for _, a, b in pieces) <= MEMO_BYTES
+        for number, a, b in pieces:
+            if number == 4:
+                op_type = self._text(a, b)
+            elif number == 7:
+                domain = self._text(a, b)
+            elif number == 8:
+                overload = self._text(a, b)
+            else:
+                key, value = self._attribute(a, b, depth)
+                attributes[key] = value
+            if small:
+                wire += encode_bytes(number, self._buf[a:b])
+        return Op(op_type, "" if domain == "ai.onnx" else domain, attributes, bytes(wire), overload)
+
+    def _attribute(self, start: int, end: int, depth: int) -> tuple[str, Attribute]:
+        buf = self._buf
+        name = reference = ""
+        declared_kind = 0
+        scalars: dict[int, Attribute] = {}
+        lists: dict[int, list[Attribute]] = {}
+        for number, kind, a, b in fields(buf, start, end):
+            if number == 1 and kind == BYTES:
+                name = self._text(a, b)
+            elif number == 20 and kind == VARINT:
+                declared_kind = a
+            elif number == 21 and kind == BYTES:
+                reference = self._text(a, b)
+            elif number in (2, 3, 4, 5, 6, 14, 22):
+                scalars[number] = self._scalar_attribute(number, kind, a, b, depth)
+            elif number in (7, 8, 9, 10, 11, 15, 23):
+                lists.setdefault(number, []).extend(self._list_attribute(number, kind, a, b, depth))
+        if reference:
+            return name, TensorType("attribute-reference", (reference,))
+        number = _FIELD_OF_KIND.get(declared_kind, 0)
+        if number in _LIST_FIELDS:
+            return name, tuple(lists.get(number, ()))
+        if number == 0:  # files before IR 2 do not say which field is meant
+            number = next(iter(scalars), 0) or next(iter(lists), 0)
+            if number in lists:
+                return name, tuple(lists[number])
+        return name, scalars.get(number, _DEFAULTS.get(number))
+
+    def _scalar_attribute(self, number: int, kind: int, a: int, b: int, depth: int) -> Attribute:
+        if number == 2 and kind == FIXED32:
+            return float(struct.unpack("<f", self._buf[a:b])[0])
+        if number == 3 and kind == VARINT:
+            return signed(a)
+        if kind != BYTES or number in (2, 3):
+            raise WireError("the file is damaged: an attribute has the wrong type")
+        return self._message_attribute(number, a, b, depth)
+
+    def _message_attribute(self, number: int, a: int, b: int, depth: int) -> Attribute:
+        if number in (4, 9):
+            return bytes(self._buf[a:b])
+        if number in (5, 10):
+            return self.tensor(a, b)
+        if number in (6, 11):
+            return self.graph([(a, b)], depth + 1)
+        if number in (14, 15):
+            return self._type(a, b)
+        return self._sparse(a, b)
+
+    def _list_attribute(self, number: int, kind: int, a: int, b: int, depth: int) -> list[Attribute]:
+        buf = self._buf
+        if number == 7:
+            if kind not in (FIXED32, BYTES) or (b - a) % 4:
+                raise WireError("the file is damaged: a list of floats has the wrong type")
+            return list(struct.unpack(f"<{(b - a) // 4}f", buf[a:b]))
+        if number == 8:
+            if kind == VARINT:
+                return [signed(a)]
+            if kind != BYTES:
+                raise WireError("the file is damaged: a list of integers has the wrong type")
+            return list(self._packed(a, b))
+        if kind != BYTES:
+            raise WireError("the file is damaged: an attribute list has the wrong type")
+        return [self._message_attribute(number, a, b, depth)]
+
+
+# AttributeProto.AttributeType -> the field that carries it
+_FIELD_OF_KIND = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10, 10: 11, 11: 22, 12: 23, 13: 14, 14: 15}
+_LIST_FIELDS = frozenset({7, 8, 9, 10, 11, 15, 23})
+_DEFAULTS: Mapping[int, Attribute] = {2: 0.0, 3: 0, 4: b""}

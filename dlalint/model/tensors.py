@@ -1,0 +1,169 @@
+"""Tensors and types of an ONNX file: payloads are kept when small, otherwise only their place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dlalint.errors import ModelError
+from dlalint.graph import Location, Tensor, TensorType, dtype_name
+from dlalint.model.wire import BYTES, VARINT, Buffer, encode_varint, fields, signed, varint
+
+KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
+KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
+_INTEGER_CODES = (6, 7)
+_CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
+
+
+class TensorReader:
+    """Decodes tensors, types and names of one buffer."""
+
+    def __init__(self, buf: Buffer) -> None:
+        self._buf = buf
+        self._names: dict[bytes, str] = {}
+
+    def tensor(self, start: int, end: int) -> Tensor:
+        """Read a TensorProto; its payload is kept only when small."""
+        buf = self._buf
+        dims: list[int] = []
+        code = location = 0
+        name = ""
+        chunks: list[tuple[int, int, int]] = []  # field, span
+        loose: dict[int, bytearray] = {}  # unpacked numbers, field by field
+        external: dict[str, str] = {}
+        for number, kind, a, b in fields(buf, start, end):
+            if number == 1:
+                if kind == VARINT:
+                    dims.append(signed(a))
+                elif kind == BYTES:
+                    dims.extend(self._packed(a, b))
+            elif number == 2 and kind == VARINT:
+                code = a
+            elif number == 8 and kind == BYTES:
+                name = self._name(a, b)
+            elif number in (4, 5, 6, 7, 9, 10, 11):
+                if kind == VARINT:
+                    loose.setdefault(number, bytearray()).extend(encode_varint(a))
+                elif kind == BYTES:
+                    chunks.append((number, a, b))
+                else:
+                    loose.setdefault(number, bytearray()).extend(buf[a:b])
+            elif number == 13 and kind == BYTES:
+                self._entry(a, b, external)
+            elif number == 14 and kind == VARINT:
+                location = a
+        dtype = dtype_name(code)
+        if any(dim < 0 for dim in dims):
+            raise ModelError(f"tensor {name!r} has a negative dimension {tuple(dims)}", code="E104")
+        shape = tuple(dims)
+        if location == 1 or external:
+            return Tensor(name, dtype, shape, where=_external(external, name))
+        return self._payload(name, dtype, code, shape, chunks, loose)
+
+    def _payload(
+        self,
+        name: str,
+        dtype: str,
+        code: int,
+        dims: tuple[int, ...],
+        chunks: list[tuple[int, int, int]],
+        loose: Mapping[int, bytearray],
+    ) -> Tensor:
+        buf = self._buf
+        if dtype == "string":
+            return Tensor(name, dtype, dims, tuple(bytes(buf[a:b]) for number, a, b in chunks if number == 6), "strings")
+        field = 9 if any(c[0] == 9 for c in chunks) else next((c[0] for c in chunks), next(iter(loose), 9))
+        form = "varint" if field in (5, 7, 11) else "raw"
+        spans = [(a, b) for number, a, b in chunks if number == field]
+        total = sum(b - a for a, b in spans) + len(loose.get(field, b""))
+        where = Location("", spans[0][0], spans[0][1] - spans[0][0]) if len(spans) == 1 else None
+        if total > (KEEP_INTEGER_BYTES if code in _INTEGER_CODES else KEEP_BYTES):
+            return Tensor(name, dtype, dims, None, form, where)
+        payload = b"".join(bytes(buf[a:b]) for a, b in spans) + bytes(loose.get(field, b""))
+        return Tensor(name, dtype, dims, payload, form, where)
+
+    def _sparse(self, start: int, end: int) -> Tensor:
+        """A sparse tensor, as a constant of its dense shape whose elements are not kept."""
+        name, dtype = "", "undefined"
+        dims: list[int] = []
+        for number, kind, a, b in fields(self._buf, start, end):
+            if number == 1 and kind == BYTES:
+                values = self.tensor(a, b)
+                name, dtype = values.name, values.dtype
+            elif number == 3:
+                dims.extend([signed(a)] if kind == VARINT else self._packed(a, b))
+        return Tensor(name, dtype, tuple(dims))
+
+    def _entry(self, start: int, end: int, into: dict[str, str]) -> None:
+        key = value = ""
+        for number, kind, a, b in fields(self._buf, start, end):
+            if kind == BYTES and number == 1:
+                key = self._text(a, b)
+            elif kind == BYTES and number == 2:
+                value = self._text(a, b)
+        if key in into:
+            raise ModelError(f"external data states {key!r} twice", code="E105")
+        into[key] = value
+
+    def _value_info(self, start: int, end: int) -> tuple[str, TensorType | None]:
+        name = ""
+        found: TensorType | None = None
+        for number, kind, a, b in fields(self._buf, start, end):
+            if number == 1 and kind == BYTES:
+                name = self._name(a, b)
+            elif number == 2 and kind == BYTES:
+                found = self._type(a, b)
+        return name, found
+
+    def _type(self, start: int, end: int) -> TensorType:
+        for number, kind, a, b in fields(self._buf, start, end):
+            if kind == BYTES and number == 1:
+                return self._tensor_type(a, b)
+            if kind == BYTES and number in (4, 5, 7, 8, 9):
+                return TensorType(_CONTAINERS[number], None)
+        return TensorType("undefined", None)
+
+    def _tensor_type(self, start: int, end: int) -> TensorType:
+        code = 0
+        shape: tuple[int | str | None, ...] | None = None
+        for number, kind, a, b in fields(self._buf, start, end):
+            if number == 1 and kind == VARINT:
+                code = a
+            elif number == 2 and kind == BYTES:
+                shape = tuple(self._dim(c, d) for n, k, c, d in fields(self._buf, a, b) if n == 1 and k == BYTES)
+        return TensorType(dtype_name(code), shape)
+
+    def _dim(self, start: int, end: int) -> int | str | None:
+        dim: int | str | None = None
+        for number, kind, a, b in fields(self._buf, start, end):
+            if number == 1 and kind == VARINT:
+                dim = signed(a)
+            elif number == 2 and kind == BYTES and b > a:
+                dim = self._text(a, b)
+        return dim
+
+    # text
+
+    def _name(self, start: int, end: int) -> str:
+        raw = bytes(self._buf[start:end])
+        name = self._names.get(raw)
+        if name is None:
+            name = self._names[raw] = raw.decode("utf-8", "surrogateescape")
+        return name
+
+    def _text(self, start: int, end: int) -> str:
+        return bytes(self._buf[start:end]).decode("utf-8", "surrogateescape")
+
+    def _packed(self, pos: int, end: int) -> Iterator[int]:
+        while pos < end:
+            value, pos = varint(self._buf, pos, end)
+            yield signed(value)
+
+
+def _external(entries: Mapping[str, str], name: str) -> Location:
+    numbers = {}
+    for key in ("offset", "length"):
+        text = entries.get(key, "")
+        if text and not (text.isascii() and text.isdigit() and len(text) < 20):
+            raise ModelError(f"external data of tensor {name!r} has an impossible {key} {text!r}", code="E105")
+        numbers[key] = int(text) if text else None
+    return Location(entries.get("location", ""), numbers["offset"] or 0, numbers["length"])
