@@ -1,0 +1,236 @@
+"""Opening a model file: what it is, whether it is whole, and its structure."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from dlalint.errors import DlalintError, LimitError, ModelError
+from dlalint.graph import Graph, Model, Node, Tensor
+from dlalint.model.read import Reader
+
+READ_WHOLE_BYTES = 64 << 20  # up to here one read(); above, mapped and hopped through
+MAX_BYTES = (1 << 31) - 1  # protobuf's limit on one message
+OLDEST_OPSET = 7
+OLDEST_IR = 3
+
+# what is often found under an .onnx name: first bytes at an offset, what it is, what to do
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\x1f\x8b", "gzip data", "Unpack it: gunzip."),
+    (0, b"PK\x03\x04", "a zip archive", "Unpack it: unzip."),
+    (0, b"\x28\xb5\x2f\xfd", "zstandard data", "Unpack it: zstd -d."),
+    (0, b"\xfd7zXZ", "xz data", "Unpack it: unxz."),
+    (0, b"BZh", "bzip2 data", "Unpack it: bunzip2."),
+    (257, b"ustar", "a tar archive", "Unpack it: tar xf."),
+    (4, b"TFL3", "a TensorFlow Lite model", "Export ONNX from the original model, or convert with tf2onnx."),
+    (4, b"ORTM", "an ONNX Runtime .ort model", "Use the .onnx file it was made from."),
+    (0, b"\x89HDF", "an HDF5 file (Keras weights)", "Convert with tf2onnx."),
+    (0, b"ptrt", "a TensorRT engine", "dlalint reads the ONNX model the engine was built from."),
+    (0, b"ftrt", "a TensorRT engine", "dlalint reads the ONNX model the engine was built from."),
+    (0, b"\x80\x02", "a Python pickle (PyTorch weights)", "Export with torch.onnx.export."),
+    (0, b"\x80\x04", "a Python pickle", "Export with torch.onnx.export."),
+    (0, b"\x89PNG", "a PNG picture", "Give an ONNX model."),
+    (0, b"\x7fELF", "a program", "Give an ONNX model."),
+    (0, b"%PDF", "a PDF document", "Give an ONNX model."),
+)
+
+
+def load(path: str, *, digest: bool = False) -> Model:
+    """Read the structure of the model at ``path``; with ``digest`` its SHA-256 too (files up to 64 MiB, larger ones leave it empty).
+
+    Raises :class:`ModelError` when the file is not an ONNX model that can be checked, :class:`LimitError` when it is too large or too deep.
+    """
+    try:
+        return _load(path, digest)
+    except DlalintError as error:
+        error.where = error.where or path
+        raise
+    except RecursionError as error:
+        raise LimitError("the model is nested too deeply", where=path, code="E201") from error
+
+
+def _load(path: str, digest: bool) -> Model:
+    descriptor = _open(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        head = os.pread(descriptor, 512, 0) if hasattr(os, "pread") else os.read(descriptor, 512)
+        _sniff(path, head, size)
+        if size > MAX_BYTES:
+            raise LimitError(
+                f"the file has {size} bytes, more than one protobuf message may (2 GiB)",
+                cure="Save its weights as external data.",
+                code="E202",
+            )
+        if size <= READ_WHOLE_BYTES:
+            data = Path(path).read_bytes()
+            model = Reader(data).model(path)
+            checked = hashlib.sha256(data).hexdigest() if digest else ""
+            return _validated(replace(model, digest=checked))
+        with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped:
+            if hasattr(mmap, "MADV_RANDOM"):
+                mapped.madvise(mmap.MADV_RANDOM)  # hopping over weights must not read them ahead
+            return _validated(Reader(mapped).model(path))
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: str) -> int:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ModelError("it is a folder that holds no .onnx file", cure="Give a model file.", code="E110")
+        if not stat.S_ISREG(mode):
+            raise ModelError("it is not a regular file", cure="Give a model file.", code="E110")
+        return os.open(path, flags)
+    except FileNotFoundError:
+        raise ModelError("there is no such file", cure="Check the path.", code="E111") from None
+    except PermissionError:
+        raise ModelError("it may not be read", cure="Check its permissions.", code="E112") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"it cannot be opened ({getattr(error, 'strerror', None) or error})", cure="Check the path.", code="E112"
+        ) from None
+
+
+def _sniff(path: str, head: bytes, size: int) -> None:
+    if not head:
+        raise ModelError("the file is empty", cure="Export or download the model again.", code="E120")
+    if head.startswith(b"version https://git-lfs"):
+        amount = next((line[5:].decode("ascii", "replace") for line in head.splitlines() if line.startswith(b"size ")), "?")
+        raise ModelError(
+            f"a Git LFS pointer, not a model ({amount} bytes not fetched)", cure=f'Run: git lfs pull --include "{path}".', code="E121"
+        )
+    for offset, magic, what, cure in _SIGNATURES:
+        if head[offset : offset + len(magic)] == magic:
+            raise ModelError(f"{what}, not an ONNX model", cure=cure, code="E122")
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < size:
+        raise ModelError("a safetensors file, not an ONNX model", cure="Export the model with torch.onnx.export.", code="E122")
+    kind = _text_kind(head)
+    if kind:
+        raise ModelError(f"{kind}, not a binary ONNX model", cure="Save the model in the binary form: onnx.save(model, path).", code="E123")
+
+
+def _text_kind(head: bytes) -> str:
+    """What kind of text ``head`` is, empty when it is binary."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16 text"
+    stripped = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if any(byte < 9 or 13 < byte < 32 for byte in head):
+        return ""
+    if stripped[:1] == b"<":
+        return "an HTML or XML page"
+    if stripped[:1] in (b"{", b"["):
+        return "JSON text"
+    return "text"
+
+
+def _validated(model: Model) -> Model:
+    if not model.ir_version and not model.opsets:
+        raise ModelError("not an ONNX model: the header has neither an IR version nor an operator set", code="E102")
+    if not 0 < model.ir_version < 1 << 16:
+        raise ModelError(f"not an ONNX model: IR version {model.ir_version} does not exist", code="E103")
+    if model.ir_version < OLDEST_IR:
+        raise ModelError(
+            f"IR version {model.ir_version} is older than {OLDEST_IR}, the oldest TensorRT reads",
+            cure="Export the model again.",
+            code="E103",
+        )
+    if "" not in model.opsets and any(not node.op.domain for node in model.graph.nodes):
+        raise ModelError("the model names no version of the standard operator set", cure="Export it again.", code="E103")
+    if model.opsets.get("", OLDEST_OPSET) < OLDEST_OPSET:
+        raise ModelError(
+            f"operator set {model.opset} is older than {OLDEST_OPSET}, the oldest TensorRT reads",
+            cure=f"Convert it: onnx.version_converter.convert_version(model, {OLDEST_OPSET + 6}).",
+            code="E103",
+        )
+    _check_order(model.graph)
+    _check_sizes(model.graph)
+    return model
+
+
+def _check_order(graph: Graph) -> None:
+    """Every tensor is made once, and before its first use."""
+    known = {"", *graph.inputs, *graph.constants}
+    made: dict[str, Node] = {}
+    for node in graph.nodes:
+        for name in node.outputs:
+            if name in made or (name and name in known):
+                raise ModelError(f"tensor {name!r} is made twice", cure="Give each output its own name.", code="E106")
+            if name:
+                made[name] = node
+    for name in graph.outputs:
+        if name not in made and name not in known:
+            raise ModelError(f"graph output {name!r} is made by no node", cure="Export the model again.", code="E106")
+    seen = set(known)
+    for node in graph.nodes:
+        missing = [name for name in node.inputs if name not in seen]
+        for name in missing:
+            if name in made:
+                raise ModelError(
+                    f"the nodes are not in order, or form a cycle: {label(node)!r} uses {name!r} before it is made",
+                    cure="Sort them: onnx_graphsurgeon.import_onnx(model).toposort().",
+                    code="E107",
+                )
+            raise ModelError(f"{label(node)!r} uses tensor {name!r}, which nothing makes", cure="Export the model again.", code="E106")
+        seen.update(node.outputs)
+
+
+def _check_sizes(graph: Graph) -> None:
+    for name in graph.inputs:
+        declared = graph.declared.get(name)
+        for dim in (declared.shape if declared else None) or ():
+            if isinstance(dim, int) and (dim < 0 or dim >= 1 << 31):
+                raise ModelError(
+                    f"input {name!r} has the impossible dimension {dim}",
+                    cure="A free dimension is written as a name; fix it with --shape.",
+                    code="E104",
+                )
+    for tensor in _tensors(graph):
+        if tensor.nbytes >= 1 << 62 or any(dim >= 1 << 31 for dim in tensor.dims):
+            raise ModelError(f"tensor {tensor.name!r} has the impossible shape {tensor.dims}", code="E104")
+        where = tensor.where
+        if where is not None and not where.file and where.length is not None and tensor.form == "raw" and where.length != tensor.nbytes:
+            raise ModelError(
+                f"tensor {tensor.name!r} holds {where.length} bytes, its shape {tensor.dims} of {tensor.dtype} needs {tensor.nbytes}",
+                cure="Export the model again.",
+                code="E104",
+            )
+
+
+def _tensors(graph: Graph) -> Iterable[Tensor]:
+    yield from graph.constants.values()
+    for node in graph.nodes:
+        value = node.op.attributes.get("value")
+        if isinstance(value, Tensor):
+            yield value
+
+
+def label(node: Node) -> str:
+    """The name a person finds a node by: its own, else its operator and first output."""
+    return node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
+
+
+def find_models(paths: Iterable[str]) -> list[str]:
+    """The model files that ``paths`` mean: files as given, every ``*.onnx`` below a folder, and the matches of a pattern, sorted."""
+    found: list[str] = []
+    for path in paths:
+        if os.path.isdir(path):
+            inside = sorted(str(p) for p in Path(path).rglob("*.onnx") if p.is_file() or p.is_symlink())
+            found.extend(inside or [path])
+        elif not os.path.lexists(path) and any(char in path for char in "*?["):
+            matches = sorted(str(p) for p in Path().glob(path)) if not os.path.isabs(path) else _glob_absolute(path)
+            found.extend(matches or [path])
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _glob_absolute(pattern: str) -> list[str]:
+    root = Path(pattern).anchor
+    return sorted(str(p) for p in Path(root).glob(str(Path(pattern).relative_to(root))))
