@@ -1,0 +1,1 @@
+"""Network definitions that models/build.py exports; needs torch and torchvision."""
