@@ -114,6 +114,10 @@ class TensorReader:
                 found = self._type(a, b)
         return name, found
 
+    def type(self) -> TensorType:
+        """Read the whole buffer as a TypeProto."""
+        return self._type(0, len(self._buf))
+
     def _type(self, start: int, end: int) -> TensorType:
         for number, kind, a, b in fields(self._buf, start, end):
             if kind == BYTES and number == 1:

@@ -1,0 +1,1 @@
+"""The rule engine: cards and limits from rules/, quantities in Python, verdicts per layer."""

@@ -1,0 +1,245 @@
+"""Cards and limits, bound: everything a rule refers to exists, or loading fails with the file and the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dlalint.engine import memory, quantities, quantities_movement, store  # noqa: F401  (importing registers the quantities)
+from dlalint.engine.limits import INFERRED, LimitFiles
+from dlalint.engine.predicates import NUMERIC, PREDICATES, in_words
+from dlalint.engine.registry import QUANTITIES, Quantity
+from dlalint.errors import RuleDataError
+from dlalint.finding import ERROR, SEVERITIES, Limit
+from dlalint.target import Target
+
+STAGES = ("layer", "validation", "network", "model")
+_CARD_KEYS = frozenset(
+    "code kinds stage severity verdict check limit unless message why instead rewrites sources examples".split()
+)
+_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost note".split())
+_PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
+
+
+class Test(NamedTuple):
+    """One comparison of a card: predicate, quantity, limit by name."""
+
+    predicate: str
+    quantity: Quantity
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A rule: what it looks at, what it says. ``tests`` are alternatives: the rule is broken when all of them fail."""
+
+    code: str
+    slug: str
+    area: str
+    kinds: frozenset[str]
+    stage: str
+    severity: str
+    verdict: str
+    tests: tuple[Test, ...]
+    limit: str
+    unless: str
+    message: str
+    why: str
+    instead: str
+    rewrites: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+class BoundTest(NamedTuple):
+    """A test with the limit of a target."""
+
+    predicate: str
+    quantity: Quantity
+    limit: Limit
+
+
+class BoundCard(NamedTuple):
+    """A card with the limits of a target; ``severity`` is what breaking it means there."""
+
+    card: Card
+    tests: tuple[BoundTest, ...]
+    severity: str
+
+    @property
+    def limit(self) -> Limit:
+        """The limit the card is named for."""
+        return self.tests[0].limit
+
+
+@dataclass(frozen=True)
+class TargetRules:
+    """All that holds for one target."""
+
+    target: Target
+    limits: Mapping[str, Limit]
+    kind_sources: Mapping[str, str]
+    placement: Mapping[str, Any]
+    cards: tuple[BoundCard, ...]
+    reason_without_dla: str
+    sources_without_dla: tuple[str, ...]
+
+    @cached_property
+    def by_kind(self) -> dict[str, tuple[BoundCard, ...]]:
+        """The cards that judge a layer kind, filled as kinds are met."""
+        return {}
+
+    def cards_for(self, kind: str) -> tuple[BoundCard, ...]:
+        """The cards that judge layers of ``kind``, in the order of their codes."""
+        found = self.by_kind.get(kind)
+        if found is None:
+            found = tuple(bound for bound in self.cards if not bound.card.kinds or kind in bound.card.kinds)
+            self.by_kind[kind] = found
+        return found
+
+
+class RuleSet:
+    """The rule book. Raises :class:`RuleDataError` when the data contradict themselves."""
+
+    def __init__(self, tables: Mapping[str, store.Table]) -> None:
+        self._tables = tables
+        self.sources: store.Table = tables.get("sources", {})
+        self.index: store.Table = tables.get("index", {})
+        self.kinds: store.Table = tables.get("kinds", {})
+        self.parser: store.Table = tables.get("parser", {})
+        self.files = LimitFiles(tables)
+        self.socs = {name.removeprefix("socs/"): table for name, table in tables.items() if name.startswith("socs/")}
+        cards = [self._card(name, slug, card) for name, table in tables.items() if name.startswith("cards/") for slug, card in table.items()]
+        self.cards = tuple(sorted(cards, key=lambda card: card.code))
+        self.by_slug = {card.slug: card for card in self.cards}
+        self.by_code = {card.code: card for card in self.cards}
+        self._targets: dict[Target, TargetRules] = {}
+        self._check()
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> RuleSet:
+        """The rules of ``folder``, else those of the installation."""
+        return cls(store.read(folder or store.locate()))
+
+    def for_target(self, target: Target) -> TargetRules:
+        """The limits and cards of ``target``."""
+        found = self._targets.get(target)
+        if found is None:
+            found = self._targets[target] = self._bind(target)
+        return found
+
+    @cached_property
+    def since(self) -> dict[str, tuple[int, int] | None]:
+        """The release whose parser first knows an operator; ``None`` when none does. Operators that are not listed were always known."""
+        found: dict[str, tuple[int, int] | None] = {}
+        for release, names in self.parser.get("since", {}).items():
+            version = None if release == "never" else tuple(int(part) for part in release.split("."))
+            found.update(dict.fromkeys(names, version))  # type: ignore[arg-type]
+        return found
+
+    # binding
+
+    def _bind(self, target: Target) -> TargetRules:
+        for gap in self.index.get("without_dla", ()):
+            if gap["soc"] == target.soc and target.release in gap["releases"]:
+                return TargetRules(target, {}, {}, {}, (), gap["reason"], (gap["source"],))
+        resolved = self.files.resolve(target.release, target.soc)
+        beyond = resolved.beyond
+        limits = dict(resolved.values)
+        sources = tuple(dict.fromkeys(resolved.kinds.values()))
+        limits["layer.kinds"] = Limit("layer.kinds", tuple(sorted(resolved.kinds)), "documented", sources)
+        cards = []
+        for card in self.cards:
+            tests = tuple(BoundTest(test.predicate, test.quantity, limits[test.limit]) for test in card.tests if test.limit in limits)
+            if tests and tests[0].limit.name == card.tests[0].limit:
+                cards.append(_judged(card, tests, beyond))
+        return TargetRules(target, limits, resolved.kinds, resolved.placement, tuple(cards), "", ())
+
+    def _card(self, file: str, slug: str, table: store.Table) -> Card:
+        where = f"{file}.toml, {slug}"
+        for key in table:
+            if key not in _CARD_KEYS:
+                raise _fault(where, f"unknown key {key}")
+        for key in ("code", "message", "why", "instead"):
+            if not table.get(key):
+                raise _fault(where, f"{key} is missing")
+        check = table.get("check", {})
+        alternatives = check.get("any_of", [check] if check else [])
+        tests = tuple(_test(where, alternative) for alternative in alternatives)
+        stage, severity = table.get("stage", "layer"), table.get("severity", ERROR)
+        if stage not in STAGES or severity not in SEVERITIES:
+            raise _fault(where, f"stage {stage} or severity {severity} does not exist")
+        return Card(
+            table["code"],
+            slug,
+            file.removeprefix("cards/"),
+            frozenset(table.get("kinds", ())),
+            stage,
+            severity,
+            table.get("verdict", "fail"),
+            tests,
+            table.get("limit", tests[0].limit if tests else ""),
+            table.get("unless", ""),
+            table["message"],
+            table["why"],
+            table["instead"],
+            tuple(table.get("rewrites", ())),
+            tuple(table.get("sources", ())),
+        )
+
+    def _check(self) -> None:
+        if len(self.by_code) != len(self.cards):
+            raise _fault("cards", "two cards have one code")
+        known = self.files.names | {"layer.kinds"}
+        used = {"layer.kinds"}
+        for card in self.cards:
+            where = f"cards/{card.area}.toml, {card.slug}"
+            text = f"{card.message} {card.why} {card.instead}"
+            mentioned = set(_PLACEHOLDER.findall(text)) - _WORDS
+            needed = {test.limit for test in card.tests} | ({card.limit} if card.limit else set())
+            for name in sorted(needed - known):
+                raise _fault(where, f"no release states the limit {name}")
+            for name in sorted(mentioned - known - set(QUANTITIES)):
+                raise _fault(where, f"nothing fills the placeholder {{{name}}}")
+            for source in card.sources:
+                if source not in self.sources:
+                    raise _fault(where, f"unknown source {source}")
+            if card.unless and card.unless not in self.by_slug:
+                raise _fault(where, f"there is no card {card.unless}")
+            used |= needed | mentioned
+        for name in sorted(known - used):
+            raise _fault("limits", f"no card uses the limit {name}")
+
+
+def _test(where: str, table: Mapping[str, Any]) -> Test:
+    names = [key for key in table if key in PREDICATES]
+    if len(names) != 1 or set(table) - {*names, "of"}:
+        raise _fault(where, f"a check has one predicate of {', '.join(PREDICATES)}, and `of`")
+    limit = table[names[0]]
+    measured = table.get("of", limit)
+    if measured not in QUANTITIES:
+        raise _fault(where, f"there is no quantity {measured}")
+    return Test(names[0], QUANTITIES[measured], limit)
+
+
+def _judged(card: Card, tests: tuple[BoundTest, ...], beyond: Mapping[str, str]) -> BoundCard:
+    """Whether going beyond the limit is an error on this target: not when only another release states a number."""
+    first = tests[0]
+    default = "warning" if first.limit.confidence == INFERRED and first.predicate in NUMERIC else card.severity
+    severity = beyond.get(first.limit.name, beyond.get("*", default))
+    if card.severity != ERROR:
+        severity = card.severity
+    bound = tuple(test._replace(limit=test.limit._replace(refuses=severity == ERROR)) for test in tests)
+    return BoundCard(card, bound, severity)
+
+
+def limit_in_words(bound: BoundCard) -> str:
+    """What the limits of a card allow, alternatives joined."""
+    return " or ".join(in_words(test.predicate, test.limit.value) for test in bound.tests)
+
+
+def _fault(where: str, what: str) -> RuleDataError:
+    return RuleDataError(what, where=f"rules/{where}", cure="Mend the rule data.", code="E603")

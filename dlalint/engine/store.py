@@ -1,0 +1,85 @@
+"""The rule files: where they are, and what is in them. Parsed TOML is kept as JSON in the user's cache, because parsing takes 30 ms."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlalint import __version__
+from dlalint.errors import RuleDataError
+
+Table = Mapping[str, Any]
+_HERE = Path(__file__).resolve().parent.parent
+
+
+def locate() -> Path:
+    """The folder of the rules: beside the sources, else inside the installed package. Raises :class:`RuleDataError`."""
+    for folder in (_HERE / "_rules", _HERE.parent / "rules"):
+        if (folder / "index.toml").is_file():
+            return folder
+    raise RuleDataError("the rules are missing", where=str(_HERE / "_rules"), cure="Install dlalint again.", code="E601")
+
+
+def read(folder: Path) -> dict[str, Table]:
+    """Every table file of ``folder`` by its path without suffix, examples left out. Raises :class:`RuleDataError` at invalid TOML."""
+    files = sorted(folder.rglob("*.toml"))
+    cached = _cache_file(folder, files)
+    if cached is not None:
+        with contextlib.suppress(OSError, ValueError):
+            found: dict[str, Table] = json.loads(cached.read_text(encoding="utf-8"))
+            return found
+    tables = {path.relative_to(folder).with_suffix("").as_posix(): parse(path) for path in files}
+    for name, table in tables.items():
+        if name.startswith("cards/"):
+            for card in table.values():
+                card.pop("examples", None)
+    if cached is not None:
+        _keep(cached, json.dumps(tables))
+    return tables
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """One TOML file. Raises :class:`RuleDataError`."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RuleDataError(f"the rule file cannot be read: {error}", where=str(path), cure="Install dlalint again.", code="E602") from None
+
+
+def _cache_file(folder: Path, files: list[Path]) -> Path | None:
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    try:
+        home = Path(base) if base else Path.home() / ".cache"
+        stats = [(path.as_posix(), *_stamp(path)) for path in files]
+    except (OSError, RuntimeError):
+        return None
+    digest = hashlib.sha256(repr((__version__, sys.version_info[:2], stats)).encode()).hexdigest()
+    return home / "dlalint" / f"rules-{digest[:24]}.json"
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write the cache whole or not at all; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for old in path.parent.glob("rules-*.json"):
+            old.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)

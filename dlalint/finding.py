@@ -1,0 +1,55 @@
+"""What the lint says: one finding, and the limit behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Union
+
+LimitValue = Union[int, float, bool, str, tuple[int, ...], tuple[float, ...], tuple[str, ...]]
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = (ERROR, WARNING, NOTE)
+
+
+class Limit(NamedTuple):
+    """A limit of one release and SoC.
+
+    ``confidence`` is ``documented``, ``observed`` (in a published build) or ``inferred`` (from another release or source). ``refuses`` says
+    whether TensorRT is predicted to refuse what lies beyond it.
+    """
+
+    name: str
+    value: LimitValue
+    confidence: str
+    sources: tuple[str, ...]
+    note: str = ""
+    refuses: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about a model on a target.
+
+    ``severity`` is ``error`` (falls to the GPU, or the build fails), ``warning`` (placed, but costly or at risk) or ``note``. ``verdict`` is
+    ``fail`` or ``unknown``. ``node`` is a node's id, ``layer`` and ``tensor`` are names; each is empty when the finding is about something
+    else. ``cause`` is the index of the finding that this one follows from.
+    """
+
+    code: str
+    name: str
+    severity: str
+    verdict: str
+    message: str
+    node: str = ""
+    node_index: int = -1
+    layer: str = ""
+    tensor: str = ""
+    observed: LimitValue | None = None
+    limit: LimitValue | None = None
+    why: str = ""
+    fix: str = ""
+    rewrites: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    confidence: str = ""
+    note: str = ""
+    cause: int | None = None

@@ -1,0 +1,113 @@
+"""From ONNX nodes to TensorRT layers, as the parser of one release makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from dlalint.graph import Node, TensorType
+from dlalint.lower.context import Context, Lowering, Step, simple
+from dlalint.model.view import Call, View
+from dlalint.network import Layer, Network, Operand
+from dlalint.target import Version
+
+FAMILIES = (
+    "activation",
+    "convolution",
+    "elementwise",
+    "matmul",
+    "normalization",
+    "others",
+    "pooling",
+    "reduce",
+    "resize",
+    "shuffle",
+    "slicing",
+)
+# operators whose layers depend on the values of their constants: integers always, and a few floats for these
+_FLOAT_DATA = frozenset({"Clip", "Pad", "Resize", "Upsample"})
+_MAX_ITEMS = 16
+
+
+def table() -> Mapping[str, Lowering]:
+    """Every standard operator and its lowering."""
+    found: dict[str, Lowering] = {}
+    for family in FAMILIES:
+        found.update(import_module(f"dlalint.lower.{family}").LOWERINGS)
+    return found
+
+
+class Lowerer:
+    """Lowers views for any release; remembers what equal nodes became, since most nodes of a model are equal to others."""
+
+    def __init__(self) -> None:
+        self._table = table()
+        self._known: dict[tuple[Any, ...], tuple[Step, ...]] = {}
+
+    def lower(self, view: View, trt: Version) -> Network:
+        """The network that the parser of release ``trt`` makes of ``view``, before the builder simplifies it."""
+        layers: list[Layer] = []
+        types: dict[str, TensorType] = {}
+        for call in view.calls:
+            if call.folded:
+                continue
+            steps = self._steps(view, call, trt)
+            _instantiate(call, steps, layers, types)
+        return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
+
+    def _steps(self, view: View, call: Call, trt: Version) -> tuple[Step, ...]:
+        node = call.node
+        floats = node.op.op_type in _FLOAT_DATA
+        inputs = tuple(_operand(view, name, floats) if name else None for name in node.inputs)
+        outputs = tuple(view.types.get(name) if name else None for name in node.outputs)
+        opset = view.model.opset
+        key = (node.op.wire or node.op, inputs, outputs, opset, trt)
+        found = self._known.get(key)
+        if found is None:
+            context = Context(node.op, inputs, outputs, opset, trt)
+            self._lowering(view, node)(context)
+            found = self._known[key] = tuple(context.steps)
+        return found
+
+    def _lowering(self, view: View, node: Node) -> Lowering:
+        op = node.op
+        if (op.domain, op.op_type) in view.unopened:
+            return simple("UNKNOWN", note=f"the local function {op.op_type} calls itself or is nested too deeply")
+        if op.domain:
+            return simple("PLUGIN", note=f"the operator {op.domain}.{op.op_type} is not part of ONNX: TensorRT needs a plugin for it")
+        found = self._table.get(op.op_type)
+        return found if found is not None else simple("UNKNOWN", note=f"{op.op_type} is not an operator that this version of dlalint knows")
+
+
+def _operand(view: View, name: str, floats: bool) -> Operand:
+    kind = view.types.get(name)
+    if name not in view.constants:
+        return Operand(kind)
+    value = view.values.get(name)
+    if value is None or len(value.items) > _MAX_ITEMS or (value.dtype[0] == "f" and not floats):
+        return Operand(kind, True)
+    return Operand(kind, True, value.items)
+
+
+def _instantiate(call: Call, steps: Sequence[Step], layers: list[Layer], types: dict[str, TensorType]) -> None:
+    node = call.node
+    label = node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
+    stem = next((name for name in node.outputs if name), label)
+    origin = (call.origin,)
+    for step in steps:
+        outputs = []
+        for ref, kind in zip(step.outputs, step.spec.outputs, strict=True):
+            name = node.outputs[int(ref[1:])] if ref[0] == "o" and int(ref[1:]) < len(node.outputs) else ""
+            if not name:
+                name = f"{stem}#{ref}"
+                if kind is not None:
+                    types[name] = kind
+            outputs.append(name)
+        inputs = tuple(node.inputs[int(ref[1:])] if ref[0] == "i" else _made(node, ref, stem) for ref in step.inputs)
+        layers.append(Layer(f"{label} {step.suffix}" if step.suffix else label, step.spec, inputs + call.captured, tuple(outputs), origin))
+
+
+def _made(node: Node, ref: str, stem: str) -> str:
+    index = int(ref[1:])
+    return node.outputs[index] if ref[0] == "o" and index < len(node.outputs) and node.outputs[index] else f"{stem}#{ref}"

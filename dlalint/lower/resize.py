@@ -1,0 +1,90 @@
+"""Resize and Upsample. Source: onnx-tensorrt, the Resize and Upsample importers, branches 5.1 to 10.1."""
+
+from __future__ import annotations
+
+from dlalint.lower.context import Context, Lowering, simple
+
+_ROUNDING = {"floor": "FLOOR", "ceil": "CEIL", "round_prefer_floor": "HALF_DOWN", "round_prefer_ceil": "HALF_UP"}
+_MODES = {"nearest": "NEAREST", "linear": "LINEAR", "cubic": "CUBIC"}
+_COORDINATES = {
+    "align_corners": "ALIGN_CORNERS",
+    "asymmetric": "ASYMMETRIC",
+    "half_pixel": "HALF_PIXEL",
+    "pytorch_half_pixel": "HALF_PIXEL",
+    "tf_half_pixel_for_nn": "HALF_PIXEL",
+}
+
+
+def resize(node: Context) -> None:
+    """One resize layer from scales or from explicit output dimensions."""
+    mode = node.op.get_string("mode", "nearest")
+    coordinates, selector, rounding = _sampling(node, mode)
+    sizes = node.opset >= 11 and node.has(3)
+    scales = None if sizes else _scales(node, 2 if node.opset >= 11 else 1)
+    node.layer(
+        "RESIZE",
+        ("i0",),
+        mode=_MODES.get(mode, mode.upper()),
+        coordinates=coordinates,
+        selector=selector,
+        rounding=rounding,
+        scales=scales,
+        explicit=sizes,
+        scale_count=node.rank("i0") if scales is None else len(scales),
+    )
+
+
+def _sampling(node: Context, mode: str) -> tuple[str, str, str]:
+    if node.opset < 11:
+        return "ASYMMETRIC", "FORMULA", "FLOOR" if mode == "nearest" else "HALF_DOWN"
+    transform = node.op.get_string("coordinate_transformation_mode", "half_pixel")
+    selector = "UPPER" if transform == "pytorch_half_pixel" else "FORMULA"
+    if transform == "tf_half_pixel_for_nn":
+        return "HALF_PIXEL", selector, "CEIL"
+    rounding = node.op.get_string("nearest_mode", "round_prefer_floor")
+    return _COORDINATES.get(transform, transform.upper()), selector, _ROUNDING.get(rounding, rounding.upper())
+
+
+def _scales(node: Context, index: int) -> tuple[float, ...] | None:
+    """The scale of every axis; those left out by the attribute ``axes`` are 1."""
+    items = node.items(index)
+    if items is None:
+        return None
+    scales = tuple(float(item) for item in items)
+    axes = node.op.get_ints("axes")
+    rank = node.rank("i0")
+    if not axes or rank is None or len(axes) != len(scales):
+        return scales
+    full = [1.0] * rank
+    for axis, scale in zip(axes, scales, strict=True):
+        if -rank <= axis < rank:
+            full[axis] = scale
+    return tuple(full)
+
+
+def upsample(node: Context) -> None:
+    """The asymmetric, rounded-down resize that Upsample was; a plugin in TensorRT 5."""
+    if node.trt < (6, 0):
+        node.layer("PLUGIN", ("i0",), note="Upsample is a plugin in TensorRT 5")
+        return
+    mode = node.op.get_string("mode", "nearest")
+    scales = _scales(node, 1) if node.has(1) else node.op.get_floats("scales")
+    node.layer(
+        "RESIZE",
+        ("i0",),
+        mode=_MODES.get(mode, mode.upper()),
+        coordinates="ASYMMETRIC",
+        selector="FORMULA",
+        rounding="FLOOR",
+        scales=scales,
+        explicit=False,
+        scale_count=node.rank("i0") if scales is None else len(scales),
+    )
+
+
+LOWERINGS: dict[str, Lowering] = {
+    "Resize": resize,
+    "Upsample": upsample,
+    "GridSample": simple("GRID_SAMPLE"),
+    "AffineGrid": simple("PLUGIN", note="TensorRT has no importer for AffineGrid"),
+}

@@ -1,0 +1,134 @@
+"""What TensorRT's builder does to a network before it asks which layers run on the DLA.
+
+Identities vanish, neighbouring shuffles become one, shuffles that change nothing vanish, the sum behind a constant matrix product joins
+it as a bias, and layers nobody reads are dropped. Source: verbose TensorRT 10.3 build logs (passes ShuffleShuffleFusion, ShuffleErasure,
+ConvReshapeBiasAddFusion); the fused names of the 8.4 log in NVIDIA-AI-IOT/jetson_dla_tutorial show the same passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dlalint.lower.moves import changes_nothing, fused
+from dlalint.network import Layer, LayerSpec, Network
+
+
+def simplify(network: Network) -> Network:
+    """The network as the builder sees it when it places layers."""
+    work = _Work(network)
+    work.drop_identities()
+    work.join_biases()
+    work.fuse_shuffles()
+    work.drop_dead()
+    return replace(network, layers=tuple(layer for layer in work.layers if layer is not None))
+
+
+class _Work:
+    """The layers while they are rewritten: a removed layer leaves a hole, so that indices stay."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.layers: list[Layer | None] = list(network.layers)
+        self.kept = frozenset(network.outputs)
+        self.producer = network.producers()
+        self.consumers = network.consumers()
+
+    def drop_identities(self) -> None:
+        for index, layer in enumerate(self.layers):
+            if layer is None or layer.spec.kind != "IDENTITY" or layer.outputs[0] in self.kept or not layer.inputs:
+                continue
+            if _changes_type(layer.spec):
+                continue
+            self._bypass(index, layer)
+
+    def join_biases(self) -> None:
+        """A sum with a constant vector behind a converted matrix product is the product's bias."""
+        for index, layer in enumerate(self.layers):
+            if layer is None or not layer.spec.params.get("product"):
+                continue
+            reshape = self._only_consumer(layer.outputs[0])
+            if reshape is None or self.layers[reshape] is None:
+                continue
+            after = self.layers[reshape]
+            assert after is not None
+            added = self._only_consumer(after.outputs[0])
+            bias = self.layers[added] if added is not None else None
+            if added is None or bias is None or not _is_bias(bias.spec, layer.spec):
+                continue
+            self.layers[index] = layer._replace(name=f"{layer.name} + {bias.name}", origin=layer.origin + bias.origin)
+            self.layers[added] = None
+            joined = after._replace(outputs=bias.outputs)
+            self.layers[reshape] = joined
+            self.producer[bias.outputs[0]] = reshape
+
+    def fuse_shuffles(self) -> None:
+        for index, layer in enumerate(self.layers):
+            if layer is None or layer.spec.kind != "SHUFFLE":
+                continue
+            source = self.producer.get(layer.inputs[0])
+            first = self.layers[source] if source is not None else None
+            if first is not None and first.spec.kind == "SHUFFLE" and self._only_consumer(first.outputs[0]) == index:
+                spec = fused(first.spec, layer.spec)
+                if spec is not None:
+                    layer = Layer(f"{first.name} + {layer.name}", spec, first.inputs, layer.outputs, first.origin + layer.origin)
+                    assert source is not None
+                    self.layers[source] = None
+                    self.layers[index] = layer
+                    self._replace_consumer(first.inputs[0], source, index)
+            if changes_nothing(layer.spec) and layer.outputs[0] not in self.kept:
+                self._bypass(index, layer)
+
+    def drop_dead(self) -> None:
+        for index in reversed(range(len(self.layers))):
+            layer = self.layers[index]
+            if layer is None or any(name in self.kept or self._consumers(name) for name in layer.outputs):
+                continue
+            self.layers[index] = None
+
+    # the graph
+
+    def _consumers(self, name: str) -> list[int]:
+        return [index for index in self.consumers.get(name, ()) if self._reads(index, name)]
+
+    def _reads(self, index: int, name: str) -> bool:
+        layer = self.layers[index]
+        return layer is not None and name in layer.inputs
+
+    def _only_consumer(self, name: str) -> int | None:
+        """The one layer that reads ``name``, if there is just one and the tensor is not an output of the network."""
+        if name in self.kept:
+            return None
+        found = self._consumers(name)
+        return found[0] if len(found) == 1 else None
+
+    def _replace_consumer(self, name: str, old: int, new: int) -> None:
+        found = self.consumers.setdefault(name, [])
+        if old in found:
+            found.remove(old)
+        if new not in found:
+            found.append(new)
+            found.sort()
+
+    def _bypass(self, index: int, layer: Layer) -> None:
+        """Remove a layer: whoever read its output reads its input."""
+        source, made = layer.inputs[0], layer.outputs[0]
+        self.layers[index] = None
+        for reader in self._consumers(made):
+            other = self.layers[reader]
+            assert other is not None
+            self.layers[reader] = other._replace(inputs=tuple(source if name == made else name for name in other.inputs))
+            self._replace_consumer(source, index, reader)
+
+
+def _changes_type(spec: LayerSpec) -> bool:
+    target, source = spec.params.get("to"), spec.inputs[0].type if spec.inputs else None
+    return target is not None and (source is None or source.dtype != target)
+
+
+def _is_bias(added: LayerSpec, product: LayerSpec) -> bool:
+    """Whether ``added`` sums a vector as long as the product's rows, constant, to it."""
+    if added.kind != "ELEMENTWISE" or added.params.get("op") != "SUM" or len(added.data) != 1:
+        return False
+    constant = next(operand for operand in added.inputs if operand.constant)
+    dims = constant.dims
+    return dims is not None and (not dims or (dims[-1] in (1, product.params.get("maps")) and all(dim == 1 for dim in dims[:-1])))

@@ -1,0 +1,99 @@
+"""Types of tensors, asked of onnx one node at a time and remembered by what the node is, not by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dlalint.graph import Op, Tensor, TensorType
+from dlalint.model import encode
+from dlalint.model.fold import Value
+from dlalint.model.tensors import TensorReader
+from dlalint.worker import NativeError, Worker
+
+MAX_CRASHES = 3  # then the rest of the model is read with the shapes it declares
+# operators whose output shape depends on float constants; others keep them out of the memory key, so that all biases look alike
+_FLOAT_DATA = frozenset({"Resize", "Upsample", "Range", "OneHot", "RoiAlign"})
+
+Key = tuple[object, ...]
+
+
+class ShapeOracle:
+    """Answers what the outputs of a node are; shared by all models of a run, since the same nodes come again."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._known: dict[Key, tuple[TensorType | None, ...]] = {}
+        self.crashes: list[NativeError] = []
+        self.questions = 0
+
+    def forget_crashes(self) -> None:
+        """Start a new model: its crashes are its own."""
+        self.crashes = []
+
+    def outputs(
+        self,
+        op: Op,
+        inputs: Sequence[TensorType | None],
+        values: Sequence[Value | None],
+        count: int,
+        opsets: Mapping[str, int],
+        ir_version: int,
+    ) -> tuple[TensorType | None, ...]:
+        """The types of the ``count`` outputs of ``op``; ``None`` where onnx does not know.
+
+        ``inputs`` holds ``None`` for omitted inputs and for tensors of unknown type, ``values`` the constants that are known.
+        """
+        floats = op.op_type in _FLOAT_DATA
+        data = tuple(value if value is not None and (floats or value.dtype[0] != "f") else None for value in values)
+        key = (op.wire or op, tuple(inputs), data, count, opsets.get(op.domain))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._ask(op, inputs, data, count, opsets, ir_version)
+        return found
+
+    def _ask(
+        self,
+        op: Op,
+        inputs: Sequence[TensorType | None],
+        data: Sequence[Value | None],
+        count: int,
+        opsets: Mapping[str, int],
+        ir_version: int,
+    ) -> tuple[TensorType | None, ...]:
+        nothing: tuple[TensorType | None, ...] = (None,) * count
+        if len(self.crashes) >= MAX_CRASHES or (not op.wire and _has_payload(op)):
+            return nothing
+        names = [f"i{index}" if found is not None else "" for index, found in enumerate(inputs)]
+        types = {name: encode.tensor_type(found) for name, found in zip(names, inputs, strict=True) if found is not None}
+        tensors = {}
+        for name, value in zip(names, data, strict=False):
+            encoded = encode.tensor(value.dtype, value.shape, value.items) if value is not None else None
+            if encoded is not None and name:
+                tensors[name] = encoded
+        outputs = [f"o{index}" for index in range(count)]
+        self.questions += 1
+        try:
+            answer = self._worker.infer(op.op_type, op.domain, encode.node(op, names, outputs), types, tensors, opsets, ir_version)
+        except NativeError as error:
+            self.crashes.append(error)
+            return nothing
+        return tuple(TensorReader(answer[name]).type() if name in answer else None for name in outputs)
+
+
+def _has_payload(op: Op) -> bool:
+    """Whether attributes cannot be written again: tensors and graphs that were too long to keep as bytes."""
+    return bool(op.graphs) or any(isinstance(value, Tensor) for value in op.attributes.values())
+
+
+def merged(inferred: TensorType | None, declared: TensorType | None) -> TensorType | None:
+    """What is known of a tensor from inference and from the file; inference wins where both speak."""
+    if inferred is None or inferred.dtype == "undefined":
+        return declared
+    if declared is None or declared.shape is None:
+        return inferred
+    if inferred.shape is None:
+        return TensorType(inferred.dtype, declared.shape)
+    if len(inferred.shape) != len(declared.shape):
+        return inferred
+    dims = tuple(a if isinstance(a, int) or not isinstance(b, int) else b for a, b in zip(inferred.shape, declared.shape, strict=True))
+    return TensorType(inferred.dtype, dims)

@@ -1,0 +1,84 @@
+"""A network of TensorRT layers: what the ONNX parser of a release makes of a model, before and after the builder's own simplifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Union
+
+from dlalint.graph import Scalar, TensorType
+
+Param = Union[int, float, str, bool, None, tuple[int, ...], tuple[float, ...], tuple[str, ...]]
+
+
+class Operand(NamedTuple):
+    """An input of a layer: its type, whether it is known at build time, and its elements when they are few and known."""
+
+    type: TensorType | None
+    constant: bool = False
+    items: tuple[Scalar, ...] | None = None
+
+    @property
+    def dims(self) -> tuple[int, ...] | None:
+        """The shape when static."""
+        return self.type.dims if self.type is not None else None
+
+    @property
+    def rank(self) -> int | None:
+        """The number of dimensions, when known."""
+        return None if self.type is None or self.type.shape is None else len(self.type.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerSpec:
+    """Everything about a layer but its names: shared by all layers that are alike, so that rules judge each kind of layer once.
+
+    ``kind`` is TensorRT's LayerType in upper case. ``params`` are the layer's parameters in TensorRT's terms. ``helper`` marks a layer that
+    only moves or relabels data for its neighbours (a broadcast, the reshapes around a fully connected layer): it counts as no node's work.
+    """
+
+    kind: str
+    params: Mapping[str, Param]
+    inputs: tuple[Operand, ...]
+    outputs: tuple[TensorType | None, ...]
+    helper: bool = False
+    note: str = ""
+
+    @property
+    def data(self) -> tuple[Operand, ...]:
+        """The inputs that are not constants."""
+        return tuple(operand for operand in self.inputs if not operand.constant)
+
+
+class Layer(NamedTuple):
+    """One layer: ``inputs`` and ``outputs`` are tensor names, ``origin`` the indices of the model's nodes it comes from."""
+
+    name: str
+    spec: LayerSpec
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    origin: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """The layers in the parser's order, with the network's inputs and outputs by tensor name."""
+
+    layers: tuple[Layer, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    types: Mapping[str, TensorType]
+    dynamic: frozenset[str]
+
+    def producers(self) -> dict[str, int]:
+        """The index of the layer that makes each tensor."""
+        return {name: index for index, layer in enumerate(self.layers) for name in layer.outputs if name}
+
+    def consumers(self) -> dict[str, list[int]]:
+        """The indices of the layers that read each tensor, in order, each once."""
+        found: dict[str, list[int]] = {}
+        for index, layer in enumerate(self.layers):
+            for name in dict.fromkeys(layer.inputs):
+                if name:
+                    found.setdefault(name, []).append(index)
+        return found

@@ -1,0 +1,192 @@
+"""From layers that the DLA takes to the loadables that TensorRT builds.
+
+The steps are those of the builder, read from published logs (TensorRT 5 to 10.3): walk the layers with one open group; cut where the batch
+differs; move each layer to the latest group it can be in; take out what the DLA compiler refuses and split there; keep the largest groups.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dlalint.graph import Device
+from dlalint.network import Layer, Network
+
+Group = tuple[int, ...]
+Refuse = Callable[[Sequence[Group]], Mapping[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """How a release forms groups. ``walk`` is ``parser`` (the order of the layers) or ``breadth-first``; ``uncounted`` are the kinds that do
+    not count towards the size of a group; ``limit`` is the number of loadables, ``None`` without one.
+    """
+
+    walk: str
+    sink: bool
+    cut_batch: bool
+    cut_source: bool
+    uncounted: frozenset[str]
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The candidates in order, those that stay loadables (indices into ``groups``), and why layers left their group."""
+
+    groups: tuple[Group, ...]
+    kept: tuple[int, ...]
+    refused: Mapping[int, str]
+
+
+class Wiring:
+    """Who feeds whom, by layer index."""
+
+    def __init__(self, network: Network) -> None:
+        producers = network.producers()
+        self.layers = network.layers
+        self.before: list[list[int]] = [
+            sorted({producers[name] for name in layer.inputs if name in producers} - {index}) for index, layer in enumerate(network.layers)
+        ]
+        self.after: list[list[int]] = [[] for _ in network.layers]
+        for index, sources in enumerate(self.before):
+            for source in sources:
+                self.after[source].append(index)
+
+
+def group(network: Network, capable: Sequence[bool], batches: Sequence[int | None], mechanism: Mechanism, refuse: Refuse) -> Grouping:
+    """The candidates and loadables of ``network``.
+
+    ``capable`` says which layers the DLA takes alone, ``batches`` their batch as the DLA counts it, ``refuse`` which layers of given groups
+    the DLA compiler refuses, with the slug of the reason.
+    """
+    wiring = Wiring(network)
+    order = _order(wiring, mechanism.walk)
+    groups = _walk(wiring, order, capable)
+    traits = [Traits(batches[index], source) for index, source in enumerate(_sources(network, mechanism))]
+    if mechanism.cut_batch:
+        groups = [part for found in groups for part in _cut(found, traits)]
+    if mechanism.sink:
+        groups = _sink(wiring, groups, order, traits)
+    refused: dict[int, str] = {}
+    while found := {index: why for index, why in refuse([tuple(part) for part in groups]).items() if index not in refused}:
+        refused.update(found)
+        groups = [part for old in groups for part in _split(wiring, order, old, refused)]
+    return Grouping(tuple(tuple(sorted(part)) for part in groups), _largest(network.layers, groups, mechanism), refused)
+
+
+def _order(wiring: Wiring, walk: str) -> list[int]:
+    count = len(wiring.layers)
+    if walk == "parser":
+        return list(range(count))
+    waiting = [len(sources) for sources in wiring.before]
+    ready = [(0, index) for index in range(count) if waiting[index] == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        depth, index = heapq.heappop(ready)
+        order.append(index)
+        for reader in wiring.after[index]:
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                heapq.heappush(ready, (depth + 1, reader))
+    return order
+
+
+def _walk(wiring: Wiring, order: Sequence[int], capable: Sequence[bool]) -> list[list[int]]:
+    """One group is open at a time: a layer joins unless it depends on the group through a layer outside of it."""
+    groups: list[list[int]] = []
+    inside: set[int] = set()
+    behind: set[int] = set()  # layers outside that depend on the open group
+    for index in order:
+        sources = wiring.before[index]
+        if not capable[index]:
+            if any(source in inside or source in behind for source in sources):
+                behind.add(index)
+            continue
+        if not groups or any(source in behind for source in sources):
+            groups.append([])
+            inside, behind = set(), set()
+        groups[-1].append(index)
+        inside.add(index)
+    return groups
+
+
+class Traits(NamedTuple):
+    """What layers of one loadable must share: the batch, and the tensor that converted products read (empty for other layers)."""
+
+    batch: int | None
+    source: str
+
+    def clash(self, other: Traits) -> bool:
+        """Whether two layers must not share a loadable."""
+        if self.batch is not None and other.batch is not None and self.batch != other.batch:
+            return True
+        return bool(self.source and other.source and self.source != other.source)
+
+
+def _sources(network: Network, mechanism: Mechanism) -> list[str]:
+    """The tensor that each converted product reads, before the reshape made for it."""
+    if not mechanism.cut_source:
+        return [""] * len(network.layers)
+    made_for_product = {layer.outputs[0]: layer.inputs[0] for layer in network.layers if layer.spec.kind == "SHUFFLE" and layer.spec.helper}
+    return [
+        made_for_product.get(layer.inputs[0], layer.inputs[0]) if layer.spec.params.get("product") else "" for layer in network.layers
+    ]
+
+
+def _cut(members: Sequence[int], traits: Sequence[Traits]) -> list[list[int]]:
+    """``members`` cut between neighbours that clash."""
+    parts = [[members[0]]]
+    for last, index in zip(members, members[1:], strict=False):
+        if traits[last].clash(traits[index]):
+            parts.append([])
+        parts[-1].append(index)
+    return parts
+
+
+def _sink(wiring: Wiring, groups: list[list[int]], order: Sequence[int], traits: Sequence[Traits]) -> list[list[int]]:
+    """Every layer in the latest group that it can be in: none of its readers earlier, none behind a layer outside, no clash."""
+    last = len(groups) - 1
+    shared = [{traits[index] for index in members} for members in groups]
+    place = {index: number for number, members in enumerate(groups) for index in members}
+    latest: dict[int, int] = {}
+    for index in reversed(order):
+        bound = min((latest[reader] - (index not in place and reader in place) for reader in wiring.after[index]), default=last)
+        if index in place:
+            own, start = traits[index], place[index]
+            bound = next((number for number in range(bound, start, -1) if not any(own.clash(other) for other in shared[number])), start)
+            place[index] = bound
+            shared[bound].add(own)
+        latest[index] = bound
+    sunk: list[list[int]] = [[] for _ in groups]
+    for index in order:
+        if index in place:
+            sunk[place[index]].append(index)
+    return [members for members in sunk if members]
+
+
+def _split(wiring: Wiring, order: Sequence[int], members: Sequence[int], refused: Mapping[int, str]) -> list[list[int]]:
+    """A group without its refused layers, split where one of them lies between two others."""
+    if not any(index in refused for index in members):
+        return [list(members)]
+    inside = set(members) - set(refused)
+    return _walk(wiring, order, [index in inside for index in range(len(wiring.layers))])
+
+
+def _largest(layers: Sequence[Layer], groups: Sequence[Sequence[int]], mechanism: Mechanism) -> tuple[int, ...]:
+    if mechanism.limit is None or len(groups) <= mechanism.limit:
+        return tuple(range(len(groups)))
+    sizes = [sum(layers[index].spec.kind not in mechanism.uncounted for index in members) for members in groups]
+    ranked = sorted(range(len(groups)), key=lambda number: (-sizes[number], number))
+    return tuple(sorted(ranked[: mechanism.limit]))
+
+
+def devices(network: Network, grouping: Grouping, unknown: frozenset[int]) -> tuple[Device, ...]:
+    """Where each layer ends; ``unknown`` are layers that nothing certain can be said about."""
+    placed = {index for number in grouping.kept for index in grouping.groups[number]}
+    return tuple(
+        Device.UNKNOWN if index in unknown else Device.DLA if index in placed else Device.GPU for index in range(len(network.layers))
+    )
