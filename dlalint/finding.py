@@ -30,9 +30,9 @@ class Limit(NamedTuple):
 class Finding:
     """One thing to know about a model on a target.
 
-    ``severity`` is ``error`` (falls to the GPU, or the build fails), ``warning`` (placed, but costly or at risk) or ``note``. ``verdict`` is
-    ``fail`` or ``unknown``. ``node`` is a node's id, ``layer`` and ``tensor`` are names; each is empty when the finding is about something
-    else. ``cause`` is the index of the finding that this one follows from.
+    ``severity`` is ``error`` (falls to the GPU, or the build fails), ``warning`` (placed, but costly or at risk) or ``note``.
+    ``verdict`` is ``fail`` or ``unknown``. ``node`` is a node's id, ``layer`` and ``tensor`` are names; each is empty when the finding is
+    about something else. ``cause`` is the index of the finding that this one follows from.
     """
 
     code: str

@@ -12,11 +12,15 @@ Param = Union[int, float, str, bool, None, tuple[int, ...], tuple[float, ...], t
 
 
 class Operand(NamedTuple):
-    """An input of a layer: its type, whether it is known at build time, and its elements when they are few and known."""
+    """An input of a layer: its type, whether it is known at build time, its elements when they are few and known.
+
+    ``free`` says that a dimension is left to the time of building or running; a shape that is neither static nor free is not known.
+    """
 
     type: TensorType | None
     constant: bool = False
     items: tuple[Scalar, ...] | None = None
+    free: bool = False
 
     @property
     def dims(self) -> tuple[int, ...] | None:

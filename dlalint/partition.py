@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from dlalint.graph import Device
@@ -20,8 +21,11 @@ Refuse = Callable[[Sequence[Group]], Mapping[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """How a release forms groups. ``walk`` is ``parser`` (the order of the layers) or ``breadth-first``; ``uncounted`` are the kinds that do
-    not count towards the size of a group; ``limit`` is the number of loadables, ``None`` without one.
+    """How a release forms groups.
+
+    ``walk`` is ``parser`` (the order of the layers) or ``breadth-first``. ``cut_batch`` and ``cut_source`` say whether layers
+    with different batches, and converted products of different tensors, are kept apart. ``uncounted`` are the kinds that do
+    not count towards the size of a group. ``limit`` is the number of loadables, ``None`` without one.
     """
 
     walk: str
@@ -132,15 +136,13 @@ def _sources(network: Network, mechanism: Mechanism) -> list[str]:
     if not mechanism.cut_source:
         return [""] * len(network.layers)
     made_for_product = {layer.outputs[0]: layer.inputs[0] for layer in network.layers if layer.spec.kind == "SHUFFLE" and layer.spec.helper}
-    return [
-        made_for_product.get(layer.inputs[0], layer.inputs[0]) if layer.spec.params.get("product") else "" for layer in network.layers
-    ]
+    return [made_for_product.get(layer.inputs[0], layer.inputs[0]) if layer.spec.params.get("product") else "" for layer in network.layers]
 
 
 def _cut(members: Sequence[int], traits: Sequence[Traits]) -> list[list[int]]:
     """``members`` cut between neighbours that clash."""
     parts = [[members[0]]]
-    for last, index in zip(members, members[1:], strict=False):
+    for last, index in pairwise(members):
         if traits[last].clash(traits[index]):
             parts.append([])
         parts[-1].append(index)

@@ -1,4 +1,4 @@
-"""The predicted build: which device runs each layer, in which segment, and what crosses between segments."""
+"""The predicted build: which device runs each layer and node, in which segment, and what crosses between segments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dlalint.graph import Device
+from dlalint.finding import Finding
+from dlalint.graph import Device, Model
+from dlalint.network import Network
+from dlalint.target import Target
 
 
 class Crossing(NamedTuple):
@@ -19,7 +22,7 @@ class Crossing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Layers that run together: a loadable, a run of GPU layers, or a candidate that the limit sent to the GPU (``placed`` is false)."""
+    """Layers that run together: a loadable, a run of GPU layers, or a candidate that the limit sent to the GPU (not ``placed``)."""
 
     index: int
     device: Device
@@ -31,7 +34,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The placement of a network. ``candidates`` are the groups before the limit, ``kept`` the indices of those that stay loadables."""
+    """The placement of a network.
+
+    ``candidates`` are the groups before the limit, ``kept`` the indices of those that stay loadables. ``refused`` are the layers that
+    the DLA compiler took out of their group, with the reason's slug. ``segments`` are in an order in which they can run.
+    """
 
     devices: tuple[Device, ...]
     candidates: tuple[tuple[int, ...], ...]
@@ -42,15 +49,17 @@ class Partition:
     crossings: tuple[Crossing, ...]
 
     @property
-    def loadables(self) -> tuple[tuple[int, ...], ...]:
-        """The candidates that stay on the DLA."""
-        return tuple(self.candidates[index] for index in self.kept)
+    def dropped(self) -> tuple[int, ...]:
+        """The candidates that the limit sends to the GPU."""
+        kept = frozenset(self.kept)
+        return tuple(number for number in range(len(self.candidates)) if number not in kept)
 
 
-class NodePlacement(NamedTuple):
-    """Where a node of the model ends: ``segment`` is -1 when nothing of it remains at run time."""
+@dataclass(frozen=True, slots=True)
+class NodePlacement:
+    """Where a node of the model ends. ``segment`` is -1 when nothing of it remains at run time. ``id`` is unique in the model."""
 
-    index: int
+    number: int
     name: str
     id: str
     op_type: str
@@ -59,3 +68,62 @@ class NodePlacement(NamedTuple):
     segment: int
     codes: tuple[str, ...]
     macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The numbers of a build. Bytes are at the element size of the DLA; ``reformats`` is an upper bound."""
+
+    nodes: int
+    dla_nodes: int
+    gpu_nodes: int
+    folded_nodes: int
+    unknown_nodes: int
+    dla_macs: int
+    gpu_macs: int
+    loadables: int
+    loadable_limit: int | None
+    candidates: int
+    transitions: int
+    boundary_bytes: int
+    reformats: int
+    weight_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A tensor that crosses: its type as the model has it, and its bytes on the way; ``bytes`` is ``None`` when a size is not known."""
+
+    dtype: str
+    shape: tuple[int | str | None, ...] | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The placement on another target in one line."""
+
+    target: str
+    verdict: str
+    dla_nodes: int
+    gpu_nodes: int
+    loadables: int
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown."""
+
+    model: Model
+    target: Target
+    status: str
+    verdict: str
+    summary: Summary
+    nodes: tuple[NodePlacement, ...]
+    network: Network
+    partition: Partition
+    boundaries: Mapping[str, Boundary]
+    findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
+    others: tuple[Line, ...] = ()

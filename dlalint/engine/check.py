@@ -11,6 +11,8 @@ from dlalint.engine.ruleset import BoundCard, TargetRules
 from dlalint.finding import ERROR
 from dlalint.network import LayerSpec, Network
 
+SHAPE = "shape"
+
 
 class Violation(NamedTuple):
     """A broken limit: the card, what was observed, and which of the layer's inputs and outputs it is about (-1: none)."""
@@ -28,7 +30,10 @@ class Verdict(NamedTuple):
 
     def refused(self, stage: str) -> bool:
         """Whether a limit of ``stage`` keeps the layer off the DLA."""
-        return any(found.bound.severity == ERROR and found.bound.card.stage == stage for found in self.violations)
+        return any(
+            found.bound.severity == ERROR and found.bound.card.stage == stage and found.bound.card.verdict == "fail"
+            for found in self.violations
+        )
 
 
 class Checker:
@@ -59,7 +64,12 @@ class Checker:
         broken: set[str] = set()
         for bound in rules.cards_for(spec.kind):
             card = bound.card
-            if not bound.tests or card.stage == "network" or card.unless in broken:
+            if card.unless in broken:
+                continue
+            if not bound.tests:
+                violations.append(Violation(bound, spec.note, -1))
+                if card.verdict == "unknown":
+                    unknown.append(card.slug)
                 continue
             found = self._broken(spec, bound, rules)
             if found is None:
@@ -68,6 +78,10 @@ class Checker:
             elif found:
                 violations.extend(found)
                 broken.add(card.slug)
+        if any(not operand.constant and operand.dims is None for operand in spec.inputs) or any(
+            kind is None or kind.dims is None for kind in spec.outputs
+        ):
+            unknown.append(SHAPE)
         return Verdict(tuple(violations), tuple(unknown))
 
     def _broken(self, spec: LayerSpec, bound: BoundCard, rules: TargetRules) -> list[Violation] | None:

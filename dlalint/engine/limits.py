@@ -13,7 +13,7 @@ from dlalint.finding import Limit, LimitValue
 
 CONFIDENCES = ("documented", "observed", "inferred")
 INFERRED = "inferred"
-_SHARED_KEYS = frozenset({"kinds", "lifted", "notes", "beyond", *CONFIDENCES})
+_SHARED_KEYS = frozenset({"status", "kinds", "lifted", "notes", "beyond", *CONFIDENCES})
 _KEYS = _SHARED_KEYS | {"releases", "inherits", "read", "confirmed", "placement", "soc"}
 
 
@@ -50,7 +50,12 @@ class LimitFiles:
 
     def read(self, release: str) -> str:
         """What was read for a release, in words."""
-        return str(self._tables[self._file[release]].get("read", ""))
+        return str(self._tables[self._file[release]]["read"])
+
+    def status(self, release: str, soc: str) -> str:
+        """How well the limits are known: ``solid``, ``partial`` or ``unpublished``."""
+        table = self._tables[self._file[release]]
+        return str(table.get("soc", {}).get(soc, {}).get("status", table["status"]))
 
     def resolve(self, release: str, soc: str) -> Limits:
         """The limits of ``release`` on ``soc``."""

@@ -92,7 +92,8 @@ def _kind(spec: LayerSpec, _: Target) -> Any:
 @quantity("shape.dynamic", tensors=True)
 def _dynamic(spec: LayerSpec, _: Target) -> Any:
     """Free dimensions only: a shape that could not be inferred at all is another finding."""
-    return tuple(None if kind is None or kind.shape is None else kind.dims is None for kind in _tensors(spec))
+    inputs = tuple(None if operand.constant else operand.free for operand in spec.inputs)
+    return inputs + tuple(None if kind is None or kind.shape is None else kind.dims is None for kind in spec.outputs)
 
 
 @quantity("tensor.dtypes", tensors=True)
@@ -125,10 +126,15 @@ def _batch(spec: LayerSpec, _: Target) -> Any:
 @quantity("conv.padding_over_kernel")
 def _padding_over_kernel(spec: LayerSpec, _: Target) -> Any:
     """By how much the padding exceeds the largest one allowed, the kernel less one; 0 or less is within."""
-    kernel, pre, post = spec.params.get("kernel"), spec.params.get("pre_padding"), spec.params.get("post_padding")
-    if not isinstance(kernel, tuple) or not isinstance(pre, tuple) or not isinstance(post, tuple):
+    kernel, pre, post = (_ints(spec, name) for name in ("kernel", "pre_padding", "post_padding"))
+    if kernel is None or pre is None or post is None:
         return None
-    return tuple(int(pad) - int(size) + 1 for pads in (pre, post) for pad, size in zip(pads, kernel, strict=True))
+    return tuple(pad - size + 1 for pads in (pre, post) for pad, size in zip(pads, kernel, strict=True))
+
+
+def _ints(spec: LayerSpec, name: str) -> tuple[int, ...] | None:
+    value = spec.params.get(name)
+    return tuple(int(item) for item in value) if isinstance(value, tuple) else None
 
 
 @quantity("conv.channels")
@@ -173,10 +179,10 @@ def _square(spec: LayerSpec, _: Target) -> Any:
 
 @quantity("deconv.stride_over_kernel")
 def _stride_over_kernel(spec: LayerSpec, _: Target) -> Any:
-    kernel, stride = spec.params.get("kernel"), spec.params.get("stride")
-    if not isinstance(kernel, tuple) or not isinstance(stride, tuple):
+    kernel, stride = _ints(spec, "kernel"), _ints(spec, "stride")
+    if kernel is None or stride is None:
         return None
-    return tuple(int(step) - int(size) for step, size in zip(stride, kernel, strict=True))
+    return tuple(step - size for step, size in zip(stride, kernel, strict=True))
 
 
 @quantity("pooling.exclusive_padding")
@@ -237,4 +243,5 @@ def _broadcast(spec: LayerSpec, _: Target) -> Any:
 
 @quantity("operands")
 def _operands(spec: LayerSpec, _: Target) -> Any:
-    return " and ".join(str(list(operand.type.shape)) for operand in spec.inputs if operand.type is not None and operand.type.shape is not None)
+    shapes = [operand.type.shape for operand in spec.inputs if operand.type is not None]
+    return " and ".join("x".join(str(dim) for dim in shape) for shape in shapes if shape is not None)

@@ -18,10 +18,8 @@ from dlalint.finding import ERROR, SEVERITIES, Limit
 from dlalint.target import Target
 
 STAGES = ("layer", "validation", "network", "model")
-_CARD_KEYS = frozenset(
-    "code kinds stage severity verdict check limit unless message why instead rewrites sources examples".split()
-)
-_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost note".split())
+_CARD_KEYS = frozenset("code kinds stage severity verdict check limit unless message why instead rewrites sources examples".split())
+_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost".split())
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 
 
@@ -35,7 +33,10 @@ class Test(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A rule: what it looks at, what it says. ``tests`` are alternatives: the rule is broken when all of them fail."""
+    """A rule: what it looks at, what it says.
+
+    ``tests`` are alternatives: the rule is broken when all of them fail. A layer rule without tests is broken by every layer of its kinds.
+    """
 
     code: str
     slug: str
@@ -70,9 +71,9 @@ class BoundCard(NamedTuple):
     severity: str
 
     @property
-    def limit(self) -> Limit:
-        """The limit the card is named for."""
-        return self.tests[0].limit
+    def limit(self) -> Limit | None:
+        """The limit the card is named for, if it has one."""
+        return self.tests[0].limit if self.tests else None
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class RuleSet:
         self.parser: store.Table = tables.get("parser", {})
         self.files = LimitFiles(tables)
         self.socs = {name.removeprefix("socs/"): table for name, table in tables.items() if name.startswith("socs/")}
-        cards = [self._card(name, slug, card) for name, table in tables.items() if name.startswith("cards/") for slug, card in table.items()]
+        areas = [(name, table) for name, table in tables.items() if name.startswith("cards/")]
+        cards = [self._card(name, slug, card) for name, table in areas for slug, card in table.items()]
         self.cards = tuple(sorted(cards, key=lambda card: card.code))
         self.by_slug = {card.slug: card for card in self.cards}
         self.by_code = {card.code: card for card in self.cards}
@@ -137,7 +139,7 @@ class RuleSet:
         found: dict[str, tuple[int, int] | None] = {}
         for release, names in self.parser.get("since", {}).items():
             version = None if release == "never" else tuple(int(part) for part in release.split("."))
-            found.update(dict.fromkeys(names, version))  # type: ignore[arg-type]
+            found.update(dict.fromkeys(names, version))
         return found
 
     # binding
@@ -154,7 +156,9 @@ class RuleSet:
         cards = []
         for card in self.cards:
             tests = tuple(BoundTest(test.predicate, test.quantity, limits[test.limit]) for test in card.tests if test.limit in limits)
-            if tests and tests[0].limit.name == card.tests[0].limit:
+            if not card.tests and card.stage == "layer":
+                cards.append(BoundCard(card, (), card.severity))
+            elif tests and tests[0].limit.name == card.tests[0].limit:
                 cards.append(_judged(card, tests, beyond))
         return TargetRules(target, limits, resolved.kinds, resolved.placement, tuple(cards), "", ())
 

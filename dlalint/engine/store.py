@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def read(folder: Path) -> dict[str, Table]:
         with contextlib.suppress(OSError, ValueError):
             found: dict[str, Table] = json.loads(cached.read_text(encoding="utf-8"))
             return found
-    tables = {path.relative_to(folder).with_suffix("").as_posix(): parse(path) for path in files}
+    tables: dict[str, Table] = {path.relative_to(folder).with_suffix("").as_posix(): parse(path) for path in files}
     for name, table in tables.items():
         if name.startswith("cards/"):
             for card in table.values():
@@ -47,13 +48,11 @@ def read(folder: Path) -> dict[str, Table]:
 
 def parse(path: Path) -> dict[str, Any]:
     """One TOML file. Raises :class:`RuleDataError`."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+        return found
+    except (OSError, ValueError) as error:
         raise RuleDataError(f"the rule file cannot be read: {error}", where=str(path), cure="Install dlalint again.", code="E602") from None
 
 

@@ -41,8 +41,10 @@ def table() -> Mapping[str, Lowering]:
 class Lowerer:
     """Lowers views for any release; remembers what equal nodes became, since most nodes of a model are equal to others."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: Mapping[str, Version | None]) -> None:
+        """``since`` is the release whose parser first knows an operator, ``None`` when none does; others were always known."""
         self._table = table()
+        self._since = since
         self._known: dict[tuple[Any, ...], tuple[Step, ...]] = {}
 
     def lower(self, view: View, trt: Version) -> Network:
@@ -60,34 +62,46 @@ class Lowerer:
         node = call.node
         floats = node.op.op_type in _FLOAT_DATA
         inputs = tuple(_operand(view, name, floats) if name else None for name in node.inputs)
-        outputs = tuple(view.types.get(name) if name else None for name in node.outputs)
+        outputs = tuple(_type(view, name) if name else None for name in node.outputs)
         opset = view.model.opset
         key = (node.op.wire or node.op, inputs, outputs, opset, trt)
         found = self._known.get(key)
         if found is None:
             context = Context(node.op, inputs, outputs, opset, trt)
-            self._lowering(view, node)(context)
+            self._lowering(view, node, trt)(context)
             found = self._known[key] = tuple(context.steps)
         return found
 
-    def _lowering(self, view: View, node: Node) -> Lowering:
+    def _lowering(self, view: View, node: Node, trt: Version) -> Lowering:
         op = node.op
         if (op.domain, op.op_type) in view.unopened:
             return simple("UNKNOWN", note=f"the local function {op.op_type} calls itself or is nested too deeply")
         if op.domain:
-            return simple("PLUGIN", note=f"the operator {op.domain}.{op.op_type} is not part of ONNX: TensorRT needs a plugin for it")
+            return simple("PLUGIN", note=f"{op.domain}.{op.op_type}, an operator outside of ONNX")
+        if op.op_type in self._since:
+            first = self._since[op.op_type]
+            if first is None or trt < first:
+                return simple("MISSING", note=op.op_type)
         found = self._table.get(op.op_type)
         return found if found is not None else simple("UNKNOWN", note=f"{op.op_type} is not an operator that this version of dlalint knows")
 
 
 def _operand(view: View, name: str, floats: bool) -> Operand:
-    kind = view.types.get(name)
+    kind = _type(view, name)
     if name not in view.constants:
-        return Operand(kind)
+        return Operand(kind, free=name in view.dynamic)
     value = view.values.get(name)
     if value is None or len(value.items) > _MAX_ITEMS or (value.dtype[0] == "f" and not floats):
         return Operand(kind, True)
     return Operand(kind, True, value.items)
+
+
+def _type(view: View, name: str) -> TensorType | None:
+    """The type of a tensor; a shape that is neither static nor free is taken as unknown as a whole."""
+    kind = view.types.get(name)
+    if kind is None or kind.dims is not None or name in view.dynamic:
+        return kind
+    return TensorType(kind.dtype, None)
 
 
 def _instantiate(call: Call, steps: Sequence[Step], layers: list[Layer], types: dict[str, TensorType]) -> None:

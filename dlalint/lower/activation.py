@@ -54,7 +54,7 @@ def _bound(node: Context, index: int, default: float) -> float | None:
 def prelu(node: Context) -> None:
     """ParametricReLU with its slope brought to the rank of the input; a plugin in 5.1."""
     if node.trt < (6, 0):
-        node.layer("PLUGIN", ("i0", "i1"), note="TensorRT 5 has no parametric ReLU layer")
+        node.layer("PLUGIN", ("i0", "i1"), note="PRelu")
         return
     node.layer(
         "PARAMETRIC_RELU",
@@ -77,7 +77,7 @@ def softmax(node: Context) -> None:
         node.layer("UNARY", (made,), suffix="[Unary]", op="LOG")
     elif node.op.op_type == "Hardmax":
         made = node.layer("TOPK", ("i0",), node.typed(node.shape("i0")), suffix="[TopK]")
-        node.layer("PLUGIN", (made,), suffix="[Hardmax]", note="one-hot encoding of the maximum")
+        node.layer("PLUGIN", (made,), suffix="[Hardmax]", note="Hardmax")
     else:
         _softmax(node, "o0")
 
@@ -139,9 +139,7 @@ LOWERINGS: dict[str, Lowering] = {
     "Celu": _chain("UNARY.EXP", "ELEMENTWISE.MAX"),
     "Gelu": activation("GELU_ERF"),
     "Mish": _chain("ACTIVATION.SOFTPLUS", "ACTIVATION.TANH", "ELEMENTWISE.PROD"),
-    "SwiGLU": simple("PLUGIN", note="built of a sigmoid, products and slices"),
-    "Swish": _chain("ACTIVATION.SIGMOID", "ELEMENTWISE.PROD"),
-    "Shrink": simple("PLUGIN", note="built of comparisons and selections"),
+    "Shrink": simple("PLUGIN", note="Shrink"),
     "Softmax": softmax,
     "LogSoftmax": softmax,
     "Hardmax": softmax,

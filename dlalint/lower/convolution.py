@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlalint.graph import Shape
-from dlalint.lower.context import Context, Lowering
+from dlalint.lower.context import Context, Lowering, simple
 from dlalint.lower.window import Window, explicit_pads, window
 from dlalint.network import Param
 
@@ -111,20 +111,8 @@ def _first(dims: tuple[int, ...] | None) -> int | None:
     return dims[0] if dims else None
 
 
-def _quantized(node: Context) -> None:
-    node.layer(
-        "PLUGIN", tuple(f"i{k}" for k in range(len(node.inputs)) if node.has(k)), note="TensorRT has no importer for integer convolutions"
-    )
-
-
 LOWERINGS: dict[str, Lowering] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
-    "ConvInteger": _quantized,
-    "QLinearConv": _quantized,
-    "DeformConv": lambda node: _deform(node),
+    "DeformConv": simple("PLUGIN", note="DeformConv"),
 }
-
-
-def _deform(node: Context) -> None:
-    node.layer("PLUGIN", tuple(f"i{k}" for k in range(len(node.inputs)) if node.has(k)), note="a TensorRT plugin")

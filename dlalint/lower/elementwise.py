@@ -108,7 +108,6 @@ LOWERINGS: dict[str, Lowering] = {
     "Reciprocal": unary("RECIP"),
     "IsNaN": unary("ISNAN"),
     "IsInf": unary("ISINF"),
-    "BitwiseNot": unary("BITWISE_NOT"),
     "Add": binary("SUM"),
     "Sub": binary("SUB"),
     "Mul": binary("PROD"),
@@ -126,10 +125,6 @@ LOWERINGS: dict[str, Lowering] = {
     "And": binary("AND"),
     "Or": binary("OR"),
     "Xor": binary("XOR"),
-    "BitwiseAnd": binary("BITWISE_AND"),
-    "BitwiseOr": binary("BITWISE_OR"),
-    "BitwiseXor": binary("BITWISE_XOR"),
-    "BitShift": binary("BIT_SHIFT"),
     "Mod": mod,
     "Where": simple("SELECT"),
 }

@@ -85,10 +85,5 @@ def _rows(shape: Shape | None, depth: int) -> tuple[int] | None:
 LOWERINGS: dict[str, Lowering] = {
     "Gemm": gemm,
     "MatMul": matmul,
-    "MatMulInteger": simple("PLUGIN", note="TensorRT has no importer for integer products"),
-    "QLinearMatMul": simple("PLUGIN", note="TensorRT has no importer for integer products"),
     "Einsum": simple("EINSUM"),
-    "Det": simple("PLUGIN", note="TensorRT has no importer for Det"),
-    "Attention": simple("PLUGIN", note="attention is built of matrix products"),
-    "RotaryEmbedding": simple("PLUGIN", note="built of slices, products and concatenations"),
 }

@@ -45,7 +45,7 @@ def instance_normalization(node: Context) -> None:
 
 
 def normalization(node: Context) -> None:
-    """Layer, group and root-mean-square normalization."""
+    """Layer and group normalization."""
     node.layer("NORMALIZATION", ("i0",), note=node.op.op_type)
 
 
@@ -55,7 +55,6 @@ LOWERINGS: dict[str, Lowering] = {
     "InstanceNormalization": instance_normalization,
     "LayerNormalization": normalization,
     "GroupNormalization": normalization,
-    "RMSNormalization": normalization,
     "LpNormalization": simple("REDUCE", op="NORM", keep=True),
     "MeanVarianceNormalization": simple("REDUCE", op="AVG", keep=True),
 }

@@ -44,7 +44,7 @@ def pool(op: str) -> Lowering:
             dilated=_dilated(found.dilation),
         )
         if len(node.outputs) > 1 and node.outputs[1] is not None:
-            node.layer("PLUGIN", ("i0",), "o1", suffix="[Indices]", note="TensorRT's pooling does not give the indices of the maxima")
+            node.layer("PLUGIN", ("i0",), "o1", suffix="[Indices]", note="the indices of the maxima")
 
     return lower
 
@@ -119,7 +119,5 @@ LOWERINGS: dict[str, Lowering] = {
     "GlobalMaxPool": global_pool("MAX"),
     "LpPool": _powers,
     "GlobalLpPool": simple("REDUCE", op="NORM", keep=True),
-    "MaxUnpool": simple("PLUGIN", note="TensorRT has no importer for MaxUnpool"),
-    "MaxRoiPool": simple("PLUGIN", note="TensorRT has no importer for MaxRoiPool"),
-    "RoiAlign": simple("PLUGIN", note="a TensorRT plugin"),
+    "RoiAlign": simple("PLUGIN", note="RoiAlign"),
 }

@@ -64,6 +64,5 @@ LOWERINGS: dict[str, Lowering] = {
     "ArgMin": simple("TOPK"),
     "TopK": simple("TOPK"),
     "CumSum": simple("LOOP"),
-    "CumProd": simple("LOOP"),
     "NonMaxSuppression": simple("NMS"),
 }

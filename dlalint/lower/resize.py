@@ -65,7 +65,7 @@ def _scales(node: Context, index: int) -> tuple[float, ...] | None:
 def upsample(node: Context) -> None:
     """The asymmetric, rounded-down resize that Upsample was; a plugin in TensorRT 5."""
     if node.trt < (6, 0):
-        node.layer("PLUGIN", ("i0",), note="Upsample is a plugin in TensorRT 5")
+        node.layer("PLUGIN", ("i0",), note="Upsample")
         return
     mode = node.op.get_string("mode", "nearest")
     scales = _scales(node, 1) if node.has(1) else node.op.get_floats("scales")
@@ -86,5 +86,4 @@ LOWERINGS: dict[str, Lowering] = {
     "Resize": resize,
     "Upsample": upsample,
     "GridSample": simple("GRID_SAMPLE"),
-    "AffineGrid": simple("PLUGIN", note="TensorRT has no importer for AffineGrid"),
 }

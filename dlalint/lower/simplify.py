@@ -70,7 +70,7 @@ class _Work:
             if first is not None and first.spec.kind == "SHUFFLE" and self._only_consumer(first.outputs[0]) == index:
                 spec = fused(first.spec, layer.spec)
                 if spec is not None:
-                    layer = Layer(f"{first.name} + {layer.name}", spec, first.inputs, layer.outputs, first.origin + layer.origin)
+                    layer = Layer(f"{first.name} + {layer.name}", spec, first.inputs, layer.outputs, _work_of(first, layer))
                     assert source is not None
                     self.layers[source] = None
                     self.layers[index] = layer
@@ -118,6 +118,12 @@ class _Work:
             assert other is not None
             self.layers[reader] = other._replace(inputs=tuple(source if name == made else name for name in other.inputs))
             self._replace_consumer(source, index, reader)
+
+
+def _work_of(first: Layer, second: Layer) -> tuple[int, ...]:
+    """The nodes that two fused layers come from; a helper is no node's work unless both are."""
+    own = tuple(index for layer in (first, second) if not layer.spec.helper for index in layer.origin)
+    return own or first.origin + second.origin
 
 
 def _changes_type(spec: LayerSpec) -> bool:

@@ -42,7 +42,7 @@ def split(node: Context) -> None:
             continue
         suffix = f"[{index}]" if index else ""
         if node.trt < (7, 0):
-            node.layer("PLUGIN", ("i0",), f"o{index}", suffix=suffix, note="Split is a plugin before TensorRT 7")
+            node.layer("PLUGIN", ("i0",), f"o{index}", suffix=suffix, note="Split")
         else:
             node.layer("SLICE", ("i0",), f"o{index}", suffix=suffix, mode="DEFAULT", static=True, axes=(resolved,), stride=(1,))
 
@@ -100,7 +100,6 @@ LOWERINGS: dict[str, Lowering] = {
     "Split": split,
     "Concat": concat,
     "Pad": pad,
-    "CenterCropPad": simple("SLICE", mode="FILL", static=True, axes=None, stride=(1,), fill=0.0),
     "Expand": expand,
     "Tile": tile,
     "Gather": simple("GATHER"),
@@ -109,12 +108,9 @@ LOWERINGS: dict[str, Lowering] = {
     "Scatter": simple("SCATTER"),
     "ScatterElements": simple("SCATTER"),
     "ScatterND": simple("SCATTER"),
-    "TensorScatter": simple("SCATTER"),
     "ReverseSequence": simple("LOOP"),
     "Trilu": simple("SELECT"),
     "OneHot": simple("ONE_HOT"),
     "EyeLike": simple("CONSTANT"),
-    "Compress": simple("PLUGIN", note="TensorRT has no importer for Compress"),
     "NonZero": simple("NON_ZERO"),
-    "Unique": simple("PLUGIN", note="TensorRT has no importer for Unique"),
 }

@@ -67,6 +67,7 @@ class _Builder:
         self.constants: dict[str, Tensor | None] = {}
         self.values: dict[str, Value] = {}
         self.dynamic: set[str] = set()
+        self.tainted: set[str] = set()  # what depends on a free dimension
         self.unopened: set[tuple[str, str]] = set()
         self.inputs = tuple(name for name in model.graph.inputs if name not in model.graph.constants)
         for tensor in model.graph.constants.values():
@@ -75,6 +76,7 @@ class _Builder:
             self.types[name] = found
             if found.dims is None:
                 self.dynamic.add(name)
+                self.tainted.add(name)
 
     def build(self) -> View:
         graph = self.model.graph
@@ -180,9 +182,10 @@ class _Builder:
                 self.types[name] = best
 
     def _mark_dynamic(self, node: Node, captured: tuple[str, ...]) -> None:
-        tainted = node.op.op_type in _DATA_DEPENDENT or any(name in self.dynamic for name in (*node.inputs, *captured))
+        tainted = node.op.op_type in _DATA_DEPENDENT or any(name in self.tainted for name in (*node.inputs, *captured))
         if not tainted:
             return
+        self.tainted.update(name for name in node.outputs if name)
         for name in node.outputs:
             found = self.types.get(name)
             if name and (found is None or found.dims is None):

@@ -1,7 +1,7 @@
 """Rebuilds an ONNX graph from a verbose TensorRT build log: `graph_from_log.py LOG GRAPH.onnx`.
 
-The log of the ONNX parser names every node with its inputs, outputs and shapes, but not its attributes; those of the operators below follow from
-the shapes. Weights become external data without a file.
+The log of the ONNX parser names every node with its inputs, outputs and shapes, but not its attributes; those of the operators
+below follow from the shapes. Weights become external data without a file.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
-import numpy as np
 
 _NODE = re.compile(r"\[TRT\] (?P<name>\S+) \[(?P<op>\w+)\] (?P<side>inputs|outputs): (?P<tensors>.*)$")
 _TENSOR = re.compile(r"\[([^\[\]]+?) -> \(([^()]*)\)\[(\w+)\]\]")
 _INPUT = re.compile(r"Adding network input: (\S+) with dtype: (\w+), dimensions: \(([^()]*)\)")
 _OUTPUT = re.compile(r"Marking \S+ as output: (\S+)")
-_TYPES = {"FLOAT": TensorProto.FLOAT, "HALF": TensorProto.FLOAT16, "INT32": TensorProto.INT32, "INT64": TensorProto.INT64, "BOOL": TensorProto.BOOL}
+_TYPES = {
+    "FLOAT": TensorProto.FLOAT,
+    "HALF": TensorProto.FLOAT16,
+    "INT32": TensorProto.INT32,
+    "INT64": TensorProto.INT64,
+    "BOOL": TensorProto.BOOL,
+}
 Tensor = tuple[str, tuple[int, ...], int]
 
 
 def tensors(text: str) -> list[Tensor]:
     """Name, shape and element type of each tensor of a line."""
-    return [
-        (name, tuple(int(dim) for dim in dims.split(",") if dim.strip()), _TYPES[kind]) for name, dims, kind in _TENSOR.findall(text)
-    ]
+    return [(name, tuple(int(dim) for dim in dims.split(",") if dim.strip()), _TYPES[kind]) for name, dims, kind in _TENSOR.findall(text)]
 
 
 def attributes(op: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str, object]:
@@ -37,7 +40,8 @@ def attributes(op: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str
     if op == "Conv":
         kernel = inputs[1][1][2:]
         strides = [max(1, round(a / b)) for a, b in zip(before[2:], after[2:], strict=True)]
-        return {"kernel_shape": list(kernel), "strides": strides, "pads": [size // 2 for size in kernel] * 2, "group": before[1] // inputs[1][1][1]}
+        group = before[1] // inputs[1][1][1]
+        return {"kernel_shape": list(kernel), "strides": strides, "pads": [size // 2 for size in kernel] * 2, "group": group}
     if op == "MaxPool":
         return {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
     if op == "Transpose":

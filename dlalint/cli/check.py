@@ -1,0 +1,124 @@
+"""``dlalint check``: lint models and predict their placement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from dlalint.cli import output
+from dlalint.cli.shapes import overrides
+from dlalint.engine.targets import PRECISIONS, parse
+from dlalint.errors import DlalintError, UsageError
+from dlalint.finding import SEVERITIES, Finding
+from dlalint.model.load import find_models
+from dlalint.pipeline import Session
+from dlalint.plan import Outcome
+from dlalint.selection import Selection
+from dlalint.target import Target
+
+FORMATS = ("text", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to report."""
+
+    form: str
+    path: str | None
+    fail_on: str
+    verbose: bool
+    quiet: bool
+    color: bool
+
+
+@click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="SoC and release, e.g. orin-trt10.3; repeatable.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
+@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Leave these rules out of the report.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True, help="What makes the exit code 1.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the findings are.")
+@click.option("--others", metavar="NAME,NAME", help="The targets of the one-line comparison.")
+@click.option("--no-others", is_flag=True, help="Leave the comparison with other targets out.")
+@click.option("-q", "--quiet", is_flag=True, help="Only the verdict.")
+@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
+@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+def command(
+    models: tuple[str, ...],
+    targets: tuple[str, ...],
+    precision: str,
+    batch: int | None,
+    shapes: tuple[str, ...],
+    form: str,
+    path: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str,
+    exit_zero: bool,
+    others: str | None,
+    no_others: bool,
+    quiet: bool,
+    verbose: bool,
+    no_color: bool,
+) -> int:
+    """Lint ONNX models against the limits of the DLA and predict what TensorRT places on it.
+
+    MODEL is a file, a folder (every .onnx below it) or a pattern.
+    """
+    options = Options(form, path, fail_on, verbose, quiet, not no_color)
+    fixed = overrides(shapes, batch)
+    with Session(digest=form == "json") as session:
+        book = session.rules
+        wanted = [parse(name, book, precision) for name in targets or (book.index["default"],)]
+        compared = () if no_others or quiet else others.split(",") if others else book.index["others"]
+        lines = [parse(name, book, precision) for name in compared]
+        selection = Selection(select, ignore, book)
+        outcomes: list[Outcome] = []
+        failed = False
+        for model in find_models(models):
+            try:
+                view = session.view(model, fixed)
+                outcomes += [selection.apply(session.check(view, target, _besides(lines, wanted, target))) for target in wanted]
+            except UsageError:
+                raise
+            except DlalintError as error:
+                click.echo(f"dlalint: {error}", err=True)
+                failed = True
+        _report(outcomes, session, options)
+    if failed:
+        return 2
+    return int(not exit_zero and any(_counts(finding, fail_on) for outcome in outcomes for finding in outcome.findings))
+
+
+def _besides(lines: Sequence[Target], wanted: Sequence[Target], target: Target) -> list[Target]:
+    """The targets to compare with: none of those that are reported in full."""
+    return [line for line in lines if line not in wanted and line != target]
+
+
+def _counts(finding: Finding, fail_on: str) -> bool:
+    return SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)
+
+
+def _report(outcomes: Sequence[Outcome], session: Session, options: Options) -> None:
+    if not outcomes:
+        return
+    sources = session.rules.sources
+    if options.form == "json":
+        from dlalint.report.to_json import to_json
+
+        output.write(to_json(outcomes, sources), options.path)
+        return
+    from dlalint.report.to_text import to_text
+
+    rows = []
+    columns = output.width()
+    for outcome in outcomes:
+        rows += to_text(outcome, sources, columns, verbose=options.verbose, quiet=options.quiet)
+    output.show(rows, options.path, options.color)

@@ -1,0 +1,72 @@
+"""Where a report goes: the terminal, a pipe or a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlalint.errors import DlalintError
+from dlalint.report.layout import STYLES, Row, plain
+
+
+class WriteError(DlalintError):
+    """A report could not be written."""
+
+    default_code = "E401"
+
+
+def width() -> int:
+    """The columns to write for: those of the terminal, 100 for a pipe or file."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def show(rows: Sequence[Row], path: str | None, color: bool) -> None:
+    """Print lines, in colours on a terminal that has them; or write them to ``path``."""
+    if path is not None or not color or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        write(plain(rows), path)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    for row in rows:
+        console.print(Text.assemble(*((span.text, STYLES.get(span.style, "")) for span in row)))
+
+
+def write(text: str, path: str | None) -> None:
+    """Write to stdout, or replace the file at ``path`` as a whole. Raises :class:`WriteError`; the old file stays when it fails."""
+    data = text.encode("utf-8", "surrogateescape")
+    if path is None:
+        sys.stdout.flush()
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    target = Path(path)
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise WriteError(f"the report cannot be written ({error.strerror})", where=path, cure="Check the folder.") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

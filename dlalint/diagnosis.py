@@ -1,0 +1,147 @@
+"""What is said about a placed model: findings on the model, its layers, its partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dlalint.engine.check import SHAPE, Checker
+from dlalint.engine.diagnose import Diagnosis
+from dlalint.engine.memory import weight_elements
+from dlalint.engine.ruleset import RuleSet
+from dlalint.finding import Finding
+from dlalint.graph import Device
+from dlalint.model.view import View
+from dlalint.placement import LATE, Placement
+
+
+def diagnose(view: View, placed: Placement, book: RuleSet, checker: Checker, ids: Sequence[str]) -> tuple[Finding, ...]:
+    """Every finding, first those about the model, then in the order of the nodes."""
+    rules = placed.rules
+    found = Diagnosis(rules, book, checker, placed.network, ids)
+    if rules.reason_without_dla:
+        found.on_model("release-without-dla", None)
+        return tuple(found.findings)
+    causes = _about_model(view, placed, book, found)
+    _about_layers(placed, found, causes)
+    _about_partition(placed, found)
+    return _in_order(found.findings)
+
+
+def _about_model(view: View, placed: Placement, book: RuleSet, found: Diagnosis) -> dict[str, int]:
+    rules = placed.rules
+    target = rules.target
+    causes: dict[str, int] = {}
+    if book.files.status(target.release, target.soc) == "unpublished":
+        found.on_model("limits-unpublished", None)
+    for name in view.inputs:
+        kind = view.types.get(name)
+        if name in view.dynamic:
+            shape = kind.shape if kind is not None and kind.shape is not None else ()
+            index = found.on_model("shape-dynamic", "x".join("?" if dim is None else str(dim) for dim in shape), tensor=name)
+            causes.setdefault("shape-dynamic", index)
+    for crash in view.crashes:
+        found.on_model("inference-crashed", crash)
+    modes = rules.limits.get("precision.modes")
+    if modes is not None and isinstance(modes.value, tuple) and target.precision not in modes.value:
+        found.on_model("int8-unsupported", target.precision)
+    quantized = sum(node.op.op_type in ("QuantizeLinear", "DequantizeLinear") for node in view.model.graph.nodes)
+    if quantized and "quantization.explicit" in rules.limits:
+        found.on_model("explicit-quantization", quantized)
+    return causes
+
+
+def _about_layers(placed: Placement, found: Diagnosis, causes: dict[str, int]) -> None:
+    layers, partition = placed.network.layers, placed.partition
+    for index, verdict in enumerate(placed.verdicts):
+        layer = layers[index]
+        if layer.spec.helper:
+            continue
+        found.layer(index, verdict, causes)
+        if index in placed.behind:
+            found.on_layer("constant-operand-behind-gpu", index, layer.spec.params.get("op"), found.first(placed.behind[index]))
+        beside = partition.refused.get(index, LATE)
+        if beside != LATE:
+            found.on_layer("reshape-beside-slice-or-concat", index, beside)
+        if partition.devices[index] is Device.UNKNOWN and verdict.unknown == (SHAPE,):
+            names = [name for name in (*layer.inputs, *layer.outputs) if name not in placed.network.types]
+            found.on_layer("shape-unknown", index, names[0] if names else layer.outputs[0])
+
+
+def _about_partition(placed: Placement, found: Diagnosis) -> None:
+    rules, partition, layers = placed.rules, placed.partition, placed.network.layers
+    lost = sum(len(partition.candidates[number]) for number in partition.dropped)
+    if partition.dropped:
+        cause = found.on_model("too-many-loadables", len(partition.candidates), lost=f"{lost} layers")
+        for number in partition.dropped:
+            for index in partition.candidates[number]:
+                found.on_layer("loadable-dropped", index, len(partition.candidates[number]) - 1, cause)
+    guide = rules.limits.get("loadables.guide")
+    if guide is not None and isinstance(guide.value, int) and len(partition.kept) > guide.value:
+        found.on_model("loadables-over-guide", len(partition.kept))
+    producers, consumers = placed.network.producers(), placed.network.consumers()
+    for index in (member for number in partition.kept for member in partition.candidates[number]):
+        layer = layers[index]
+        around = [producers[name] for name in layer.inputs if name in producers]
+        around += [reader for name in layer.outputs for reader in consumers.get(name, ())]
+        reshapes = [layers[other].spec for other in around if partition.devices[other] is Device.GPU and layers[other].spec.helper]
+        ranks = [spec.params.get("ranks") for spec in reshapes]
+        if ranks:
+            flat = [int(rank) for shape in ranks if isinstance(shape, tuple) for rank in shape if rank != 4]
+            found.on_layer("reshapes-around-layer", index, max(flat, default=4))
+        if rules.target.precision == "int8":
+            _int8(placed, found, index)
+    _memory(placed, found)
+    _io(placed, found)
+
+
+def _int8(placed: Placement, found: Diagnosis, index: int) -> None:
+    limit = placed.rules.limits.get("int8.layers_in_fp16")
+    spec = placed.network.layers[index].spec
+    name = str(spec.params.get("op")) if spec.kind == "ACTIVATION" else spec.kind
+    if limit is not None and isinstance(limit.value, tuple) and name in limit.value:
+        found.on_layer("int8-runs-in-fp16", index, name)
+
+
+def _memory(placed: Placement, found: Diagnosis) -> None:
+    rules, partition, network = placed.rules, placed.partition, placed.network
+    size = rules.target.element_bytes
+    producers, consumers = network.producers(), network.consumers()
+    for number in partition.kept:
+        members = frozenset(partition.candidates[number])
+        weights = sum(weight_elements(network.layers[index].spec) for index in members) * size
+        inner = 0
+        for index in members:
+            for name, kind in zip(network.layers[index].outputs, network.layers[index].spec.outputs, strict=False):
+                readers = consumers.get(name, ())
+                if kind is not None and readers and all(reader in members for reader in readers) and producers[name] == index:
+                    inner += (kind.elements or 0) * size
+        for slug, used, limit in (("weights-too-large", weights, "memory.weights"), ("tensors-too-large", inner, "memory.tensors")):
+            allowed = rules.limits.get(limit)
+            if allowed is not None and isinstance(allowed.value, int) and used >= allowed.value:
+                found.on_layer(slug, min(members), used)
+
+
+def _io(placed: Placement, found: Diagnosis) -> None:
+    allowed = placed.rules.limits.get("io.dtypes")
+    segments, network = placed.partition.segments, placed.network
+    for crossing in placed.partition.crossings:
+        inside = crossing.target if crossing.source < 0 else crossing.source if crossing.target < 0 else -1
+        if inside < 0 or segments[inside].device is not Device.DLA or allowed is None or not isinstance(allowed.value, tuple):
+            continue
+        kind = network.types.get(crossing.tensor)
+        if kind is not None and kind.dtype not in allowed.value:
+            found.on_model("io-precision", kind.dtype, tensor=crossing.tensor)
+
+
+def _in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings by node, then code; causes follow them to their new places."""
+    order = sorted(range(len(findings)), key=lambda index: (findings[index].node_index, findings[index].code, index))
+    place = {old: new for new, old in enumerate(order)}
+    return tuple(_moved(findings[old], place) for old in order)
+
+
+def _moved(finding: Finding, place: dict[int, int]) -> Finding:
+    if finding.cause is None:
+        return finding
+    return replace(finding, cause=place[finding.cause])

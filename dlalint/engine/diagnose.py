@@ -1,0 +1,210 @@
+"""From broken limits and a partition to findings: what is said about which node, and what follows from what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlalint.engine.check import Checker, Verdict, Violation
+from dlalint.engine.predicates import in_words, value_in_words
+from dlalint.engine.registry import QUANTITIES, SKIP
+from dlalint.engine.ruleset import BoundCard, RuleSet, TargetRules, limit_in_words
+from dlalint.finding import ERROR, Finding, Limit, LimitValue
+from dlalint.network import Layer, Network
+
+_PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """Collects the findings of one model on one target."""
+
+    rules: TargetRules
+    book: RuleSet
+    checker: Checker
+    network: Network
+    ids: Sequence[str]
+    findings: list[Finding] = field(default_factory=list)
+    _first: dict[int, int] = field(default_factory=dict)  # the finding that first sends a layer to the GPU
+
+    def layer(self, index: int, verdict: Verdict, causes: Mapping[str, int]) -> None:
+        """The violations of one layer. ``causes`` maps the slug of a card to the finding that its findings follow from."""
+        layer = self.network.layers[index]
+        for violation in verdict.violations:
+            card = violation.bound.card
+            finding = self._of_layer(layer, violation, causes.get(card.slug))
+            if finding.severity == ERROR:
+                self._first.setdefault(index, len(self.findings))
+            self.findings.append(finding)
+
+    def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, lost: str = "") -> int:
+        """A finding of a network rule about one layer; returns its index."""
+        layer = self.network.layers[index]
+        self._first.setdefault(index, len(self.findings))
+        return self._add(slug, layer=layer, observed=observed, cause=cause, extra={"lost": lost})
+
+    def on_model(self, slug: str, observed: Any, *, tensor: str = "", cause: int | None = None, **extra: str) -> int:
+        """A finding about the model as a whole, or one of its tensors; returns its index."""
+        return self._add(slug, observed=observed, tensor=tensor, cause=cause, extra=extra)
+
+    def first(self, index: int) -> int | None:
+        """The finding that first sends a layer to the GPU."""
+        return self._first.get(index)
+
+    def _add(
+        self,
+        slug: str,
+        *,
+        layer: Layer | None = None,
+        observed: Any,
+        tensor: str = "",
+        cause: int | None = None,
+        extra: Mapping[str, str],
+    ) -> int:
+        card = self.book.by_slug[slug]
+        limit = self.rules.limits.get(card.limit)
+        bound = next((found for found in self.rules.cards if found.card is card), BoundCard(card, (), card.severity))
+        words = {"observed": value_in_words(observed), "limit": self._limit_words(bound, limit), "tensor": tensor, **extra}
+        self.findings.append(self._finding(bound, limit, layer, words, observed, tensor, cause))
+        return len(self.findings) - 1
+
+    def _of_layer(self, layer: Layer, violation: Violation, cause: int | None) -> Finding:
+        bound = violation.bound
+        tensor = _tensor_name(layer, violation.tensor)
+        words = {
+            "observed": value_in_words(violation.observed),
+            "limit": limit_in_words(bound),
+            "tensor": tensor,
+            "layer": layer.name,
+        }
+        return self._finding(bound, bound.limit, layer, words, violation.observed, tensor if violation.tensor >= 0 else "", cause)
+
+    def _finding(
+        self,
+        bound: BoundCard,
+        limit: Limit | None,
+        layer: Layer | None,
+        words: Mapping[str, str],
+        observed: Any,
+        tensor: str,
+        cause: int | None,
+    ) -> Finding:
+        card = bound.card
+        fill = Filler(self, layer, words).fill
+        number = layer.origin[0] if layer is not None else -1
+        sources = (*(limit.sources if limit is not None else ()), *card.sources)
+        why = fill(card.why)
+        return Finding(
+            code=card.code,
+            name=card.slug,
+            severity=bound.severity,
+            verdict=_verdict(bound, limit),
+            message=fill(card.message),
+            node=self.ids[number] if number >= 0 else "",
+            node_index=number,
+            layer=layer.name if layer is not None else "",
+            tensor=tensor,
+            observed=_plain(observed),
+            limit=limit.value if limit is not None else None,
+            why=f"{why} {limit.note}" if limit is not None and limit.note else why,
+            fix=fill(card.instead),
+            rewrites=card.rewrites,
+            sources=tuple(dict.fromkeys(sources)),
+            confidence=limit.confidence if limit is not None else "documented" if sources else "",
+            cause=cause,
+        )
+
+    def _limit_words(self, bound: BoundCard, limit: Limit | None) -> str:
+        if bound.tests:
+            return limit_in_words(bound)
+        return value_in_words(limit.value) if limit is not None else ""
+
+
+def _verdict(bound: BoundCard, limit: Limit | None) -> str:
+    """``unknown`` when the limit belongs to another release and going beyond it may do no harm."""
+    if bound.card.verdict == "unknown":
+        return "unknown"
+    return "unknown" if limit is not None and limit.confidence == "inferred" and bound.severity != ERROR else "fail"
+
+
+def _plain(observed: Any) -> LimitValue | None:
+    return observed if isinstance(observed, (int, float, bool, str, tuple)) else None
+
+
+def _tensor_name(layer: Layer, index: int) -> str:
+    names = (*layer.inputs[: len(layer.spec.inputs)], *layer.outputs)
+    return names[index] if 0 <= index < len(names) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Fills the placeholders of a card's sentences."""
+
+    diagnosis: Diagnosis
+    layer: Layer | None
+    words: Mapping[str, str]
+
+    def fill(self, template: str) -> str:
+        """The sentence; what a placeholder names is looked up among the words at hand, the target, the limits, the quantities."""
+        return _PLACEHOLDER.sub(lambda match: self._word(match.group(1)), template)
+
+    def _word(self, name: str) -> str:
+        if name in self.words:
+            return self.words[name]
+        rules = self.diagnosis.rules
+        target = rules.target
+        if name in rules.limits:
+            return in_words("one_of", rules.limits[name].value)
+        general = {
+            "release": target.release,
+            "soc": str(self.diagnosis.book.socs[target.soc]["name"]),
+            "target": target.name,
+            "reason": rules.reason_without_dla,
+        }
+        return general[name] if name in general else self._of_layer(name)
+
+    def _of_layer(self, name: str) -> str:
+        if self.layer is None:
+            return ""
+        spec = self.layer.spec
+        if name in ("kind_why", "kind_instead"):
+            return str(self.diagnosis.book.kinds.get(spec.kind, {}).get(name.removeprefix("kind_"), ""))
+        if name not in QUANTITIES:
+            return ""
+        value = self.diagnosis.checker.measure(spec, QUANTITIES[name], self.diagnosis.rules)
+        return "" if value is None or value is SKIP else value_in_words(value)
+
+
+def beside(network: Network, groups: Sequence[Sequence[int]]) -> Iterator[tuple[int, str]]:
+    """Reshapes that touch a slice or concatenation of their own group, with the kind they touch."""
+    producers, consumers = network.producers(), network.consumers()
+    for members in groups:
+        inside = frozenset(members)
+        for index in members:
+            layer = network.layers[index]
+            moves = layer.spec.params.get("moves")
+            if layer.spec.kind != "SHUFFLE" or not isinstance(moves, tuple) or "reshape" not in moves:
+                continue
+            around = [producers[name] for name in layer.inputs if name in producers]
+            around += [reader for name in layer.outputs for reader in consumers.get(name, ())]
+            kinds = [network.layers[other].spec.kind for other in around if other in inside]
+            found = next((kind for kind in kinds if kind in ("SLICE", "CONCATENATION")), None)
+            if found is not None:
+                yield index, found
+
+
+def behind_gpu(network: Network, capable: Sequence[bool]) -> dict[int, int]:
+    """Sums and products with a constant that read a layer on the GPU, and that layer. Source: build-dla-tutorial."""
+    producers = network.producers()
+    found: dict[int, int] = {}
+    for index, layer in enumerate(network.layers):
+        spec = layer.spec
+        if not capable[index] or spec.kind != "ELEMENTWISE" or len(spec.data) != 1 or spec.params.get("op") not in ("SUM", "PROD"):
+            continue
+        computed = [name for name, operand in zip(layer.inputs, spec.inputs, strict=False) if not operand.constant]
+        source = producers.get(computed[0])
+        if source is not None and (not capable[source] or source in found):
+            found[index] = source
+    return found

@@ -1,0 +1,66 @@
+"""From a file to an outcome: the only place that composes the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from dlalint.assemble import assemble, line
+from dlalint.engine.check import Checker
+from dlalint.engine.ruleset import RuleSet
+from dlalint.errors import ModelError
+from dlalint.lower import Lowerer
+from dlalint.lower.simplify import simplify
+from dlalint.model.inputs import Overrides
+from dlalint.model.load import load
+from dlalint.model.shapes import ShapeOracle
+from dlalint.model.view import View, build
+from dlalint.placement import Placement, place
+from dlalint.plan import Outcome
+from dlalint.target import Target
+from dlalint.worker import Worker
+
+
+class Session:
+    """Checks models; shape inference, rules and everything that was found out once is shared. Use as a context manager."""
+
+    def __init__(self, rules: RuleSet | None = None, *, digest: bool = False) -> None:
+        """``digest`` asks for the SHA-256 of the models."""
+        self._digest = digest
+        self._worker = Worker().start()  # it loads while the rules and the model are read
+        self._oracle = ShapeOracle(self._worker)
+        self.rules = rules or RuleSet.load()
+        self._lowerer = Lowerer(self.rules.since)
+        self._checker = Checker()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._worker.close()
+
+    def view(self, path: str | Path, overrides: Overrides | None = None) -> View:
+        """Read and open a model. Raises :class:`DlalintError`."""
+        model = load(str(path), digest=self._digest)
+        newest = self._worker.newest_opset
+        if model.opset > newest:
+            raise ModelError(
+                f"operator set {model.opset} is newer than the installed onnx knows ({newest})",
+                where=str(path),
+                cure="Update onnx.",
+                code="E115",
+            )
+        return build(model, self._oracle, overrides)
+
+    def check(self, view: View, target: Target, others: Sequence[Target] = ()) -> Outcome:
+        """The predicted build of ``view`` on ``target``, and in one line each on ``others``."""
+        outcome = assemble(view, self.place(view, target), self.rules, self._checker)
+        lines = [line(view, self.place(view, other), self.rules) for other in others if other != target]
+        return replace(outcome, others=tuple(lines))
+
+    def place(self, view: View, target: Target) -> Placement:
+        """Lower, judge and group."""
+        network = simplify(self._lowerer.lower(view, target.trt))
+        return place(network, self.rules.for_target(target), self._checker)

@@ -1,0 +1,70 @@
+"""A model on a target: lowered, judged, grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dlalint.engine.check import Checker, Verdict
+from dlalint.engine.diagnose import behind_gpu, beside
+from dlalint.engine.quantities import effective_batch, first_data
+from dlalint.engine.ruleset import TargetRules
+from dlalint.network import Network
+from dlalint.partition import Grouping, Mechanism, devices, group
+from dlalint.plan import Partition
+from dlalint.segments import partition
+
+LATE = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A network placed on a target, with the verdicts that led there.
+
+    ``behind`` maps each sum or product with a constant that stays on the GPU to the layer that it follows there.
+    """
+
+    rules: TargetRules
+    network: Network
+    verdicts: tuple[Verdict, ...]
+    partition: Partition
+    behind: Mapping[int, int]
+
+
+def place(network: Network, rules: TargetRules, checker: Checker) -> Placement:
+    """Judge the layers of a simplified ``network`` and group those that the DLA takes."""
+    if rules.reason_without_dla:
+        none = Grouping((), (), {})
+        verdicts = (Verdict((), ()),) * len(network.layers)
+        return Placement(rules, network, verdicts, partition(network, none, devices(network, none, frozenset())), {})
+    verdicts = checker.judge(network, rules)
+    refused = [verdict.refused("layer") for verdict in verdicts]
+    capable = [not gone and not verdict.unknown for gone, verdict in zip(refused, verdicts, strict=True)]
+    behind = behind_gpu(network, capable) if rules.placement["constants_follow_gpu"] else {}
+    for index in behind:
+        capable[index] = False
+    late = frozenset(index for index, verdict in enumerate(verdicts) if verdict.refused(LATE))
+
+    def refuse(groups: Sequence[Sequence[int]]) -> dict[int, str]:
+        found = {index: LATE for members in groups for index in members if index in late}
+        if "reshape.beside" in rules.limits:
+            found.update(beside(network, groups))
+        return found
+
+    batches = [effective_batch(first_data(layer.spec)) for layer in network.layers]
+    grouping = group(network, capable, batches, _mechanism(rules), refuse)
+    unknown = frozenset(index for index, verdict in enumerate(verdicts) if verdict.unknown and not refused[index] and index not in late)
+    return Placement(rules, network, verdicts, partition(network, grouping, devices(network, grouping, unknown)), behind)
+
+
+def _mechanism(rules: TargetRules) -> Mechanism:
+    found = rules.placement
+    limit = rules.limits.get("loadables.max")
+    return Mechanism(
+        found["walk"],
+        found["sink"],
+        found["batch_cut"],
+        rules.target.precision in found["source_cut"],
+        frozenset(found["uncounted"]),
+        limit.value if limit is not None and isinstance(limit.value, int) else None,
+    )

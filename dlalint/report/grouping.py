@@ -1,0 +1,48 @@
+"""Findings gathered by cause: a hundred nodes with one fault are one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dlalint.finding import SEVERITIES, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings of one rule with one explanation. ``followers`` are nodes on which other findings follow from these."""
+
+    findings: tuple[Finding, ...]
+    nodes: tuple[str, ...]
+    followers: tuple[str, ...]
+
+    @property
+    def first(self) -> Finding:
+        """The finding that stands for the group."""
+        return self.findings[0]
+
+
+def grouped(findings: Sequence[Finding]) -> list[Group]:
+    """Root causes: errors first, then by how many nodes they concern; findings that only follow from others are counted with them."""
+    keys: dict[tuple[str, str, str, str], list[int]] = {}
+    for index, finding in enumerate(findings):
+        if finding.cause is None:
+            keys.setdefault((finding.severity, finding.code, finding.why, finding.fix), []).append(index)
+    root = {index: _root(findings, index) for index, finding in enumerate(findings) if finding.cause is not None}
+    behind: dict[int, list[str]] = {}
+    for index, cause in root.items():
+        behind.setdefault(cause, []).append(findings[index].node)
+    found = []
+    for members in keys.values():
+        nodes = tuple(dict.fromkeys(findings[index].node for index in members if findings[index].node))
+        followers = dict.fromkeys(node for index in members for node in behind.get(index, ()) if node and node not in nodes)
+        found.append(Group(tuple(findings[index] for index in members), nodes, tuple(followers)))
+    return sorted(found, key=lambda group: (SEVERITIES.index(group.first.severity), -len(group.nodes) - len(group.followers)))
+
+
+def _root(findings: Sequence[Finding], index: int) -> int:
+    seen = set()
+    while (cause := findings[index].cause) is not None and index not in seen:
+        seen.add(index)
+        index = cause
+    return index

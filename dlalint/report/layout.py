@@ -1,0 +1,94 @@
+"""Lines of styled text, wrapped to a width: what a text report is made of, with or without colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dlalint.report.escape import for_terminal
+
+
+class Span(NamedTuple):
+    """Text with a style: a name of ``STYLES``, or empty."""
+
+    text: str
+    style: str = ""
+
+
+Row = tuple[Span, ...]
+STYLES = {"title": "bold", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim", "code": "cyan"}
+
+
+def spans(*parts: str | Span) -> Row:
+    """A line of plain strings and spans, names made safe."""
+    return tuple(Span(for_terminal(part)) if isinstance(part, str) else Span(for_terminal(part.text), part.style) for part in parts)
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """The lines without styles."""
+    return "".join("".join(span.text for span in row).rstrip() + "\n" for row in rows)
+
+
+def wrapped(lead: str, text: str, width: int, style: str = "") -> list[Row]:
+    """``text`` behind ``lead``, continued under its first word. A word longer than a line stays whole, so that it can be copied."""
+    room = max(width - len(lead), 20)
+    lines: list[str] = []
+    current = ""
+    for word in for_terminal(text).split(" "):
+        if current and len(current) + 1 + len(word) > room:
+            lines.append(current)
+            current = word
+        else:
+            current = f"{current} {word}" if current else word
+    lines.append(current)
+    return [(Span(lead if index == 0 else " " * len(lead), "dim"), Span(line, style)) for index, line in enumerate(lines)]
+
+
+def table(header: Sequence[str], body: Sequence[Sequence[str]], width: int, numeric: frozenset[int]) -> list[Row]:
+    """Columns as wide as they need; the last one takes what is left and is wrapped, the first is cut in the middle when it must be."""
+    cells = [[for_terminal(cell) for cell in row] for row in body]
+    last = len(header) - 1
+    widths = [max(len(header[column]), *(len(row[column]) for row in cells)) for column in range(last)]
+    widths[0] = min(widths[0], max(width // 3, 12))
+    lead = sum(widths) + 2 * len(widths) + 2
+    rows: list[Row] = [(Span("  " + _columns(header, widths, numeric) + header[last], "dim"),)]
+    for row in cells:
+        first = "  " + _columns([shortened(row[0], widths[0]), *row[1:]], widths, numeric)
+        for index, part in enumerate(wrapped("", row[last], width - lead)):
+            rows.append((Span(first if index == 0 else " " * lead), *part))
+    return rows
+
+
+def _columns(row: Sequence[str], widths: Sequence[int], numeric: frozenset[int]) -> str:
+    return "".join(f"{row[i]:>{w}}  " if i in numeric else f"{row[i]:<{w}}  " for i, w in enumerate(widths))
+
+
+def shortened(text: str, width: int) -> str:
+    """``text`` cut in the middle to ``width`` characters."""
+    if len(text) <= width:
+        return text
+    head = (width - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names separated by commas, the rest counted."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def size(count: int | None) -> str:
+    """Bytes in the unit that reads best."""
+    if count is None:
+        return "unknown size"
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return str(count)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 node``, ``2 nodes``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,146 @@
+"""The JSON report. Its form is public: README, section JSON; every change is a version bump and a line in the CHANGELOG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from dlalint import __version__
+from dlalint.finding import Finding
+from dlalint.plan import Outcome
+
+SCHEMA = 1
+
+
+def to_json(outcomes: Sequence[Outcome], sources: Mapping[str, Any]) -> str:
+    """One object for one outcome, else ``{"schema": 1, "models": [...]}``; ends with a newline."""
+    documents = [document(outcome, sources) for outcome in outcomes]
+    whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "models": documents}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
+    """An outcome as plain data."""
+    model, target = outcome.model, outcome.target
+    ids = [node.id for node in outcome.nodes]
+    layers = outcome.network.layers
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "dlalint", "version": __version__},
+        "model": {
+            "path": model.path,
+            "sha256": model.digest,
+            "ir_version": model.ir_version,
+            "opset": dict(model.opsets),
+            "producer": model.producer,
+            "nodes": len(outcome.nodes),
+        },
+        "target": {
+            "name": target.name,
+            "trt": target.release,
+            "soc": target.soc,
+            "precision": target.precision,
+            "status": outcome.status,
+        },
+        "verdict": outcome.verdict,
+        "summary": asdict(outcome.summary),
+        "nodes": [
+            {
+                "index": node.number,
+                "name": node.name,
+                "id": node.id,
+                "op_type": node.op_type,
+                "domain": node.domain,
+                "device": node.device.value,
+                "segment": node.segment if node.segment >= 0 else None,
+                "codes": list(node.codes),
+                "macs": node.macs,
+            }
+            for node in outcome.nodes
+        ],
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.spec.kind,
+                "device": device.value,
+                "segment": segment,
+                "origin": [ids[number] for number in layer.origin],
+            }
+            for layer, device, segment in zip(layers, outcome.partition.devices, outcome.partition.segment_of, strict=True)
+        ],
+        "segments": _segments(outcome, ids),
+        "tensors": {
+            name: {"dtype": found.dtype, "shape": None if found.shape is None else list(found.shape), "bytes": found.bytes}
+            for name, found in outcome.boundaries.items()
+        },
+        "findings": [_finding(finding, sources) for finding in outcome.findings],
+        "unchecked": list(outcome.unchecked),
+        "targets": [
+            {
+                "name": line.target,
+                "verdict": line.verdict,
+                "dla_nodes": line.dla_nodes,
+                "gpu_nodes": line.gpu_nodes,
+                "loadables": line.loadables,
+                "remark": line.remark,
+            }
+            for line in outcome.others
+        ],
+    }
+
+
+def _segments(outcome: Outcome, ids: Sequence[str]) -> list[dict[str, Any]]:
+    found = []
+    for segment in outcome.partition.segments:
+        numbers = dict.fromkeys(number for index in segment.layers for number in outcome.network.layers[index].origin)
+        found.append(
+            {
+                "id": segment.index,
+                "device": segment.device.value,
+                "nodes": [ids[number] for number in numbers],
+                "layers": len(segment.layers),
+                "inputs": list(segment.inputs),
+                "outputs": list(segment.outputs),
+                "bytes_in": _bytes(outcome, segment.inputs),
+                "bytes_out": _bytes(outcome, segment.outputs),
+                "placed": segment.placed,
+            }
+        )
+    return found
+
+
+def _bytes(outcome: Outcome, names: Iterable[str]) -> int:
+    return sum(outcome.boundaries[name].bytes or 0 for name in names)
+
+
+def _finding(finding: Finding, sources: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "verdict": finding.verdict,
+        "node": finding.node or None,
+        "layer": finding.layer or None,
+        "tensor": finding.tensor or None,
+        "message": finding.message,
+        "observed": _plain(finding.observed),
+        "limit": _plain(finding.limit),
+        "why": finding.why,
+        "fix": finding.fix,
+        "rewrites": list(finding.rewrites),
+        "sources": [cited(source, sources) for source in finding.sources],
+        "confidence": finding.confidence or None,
+        "cause": finding.cause,
+    }
+
+
+def cited(source: str, sources: Mapping[str, Any]) -> str:
+    """A source as a reader can follow it: title and address."""
+    found = sources[source]
+    return f"{found['title']} <{found['url']}>" if "url" in found else str(found["title"])
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,200 @@
+"""The report for people: verdict, operators, root causes, partition, what was not checkable, other targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dlalint.engine.predicates import value_in_words
+from dlalint.finding import ERROR, NOTE, WARNING, Finding
+from dlalint.graph import Device
+from dlalint.plan import Line, Outcome, Segment
+from dlalint.report.grouping import Group, grouped
+from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
+from dlalint.report.to_json import cited
+
+_MARK = {"full": "good", "partial": "warn", "none": "bad", "unknown": "warn"}
+_SHOWN = 6  # names of a list, unless everything is asked for
+_SEGMENTS = 12
+_HEADINGS = {ERROR: "Why nodes run on the GPU", WARNING: "At risk", NOTE: "Notes"}
+
+
+def to_text(outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose: bool = False, quiet: bool = False) -> list[Row]:
+    """The report as lines for a terminal of ``width`` columns; ``quiet`` leaves the verdict, ``verbose`` cuts no list."""
+    writer = _Writer(outcome, sources, min(max(width, 60), 140), verbose)
+    rows = list(writer.verdict())
+    if quiet:
+        return rows
+    sections = (
+        *([] if outcome.status == "no-dla" else [writer.operators()]),
+        *writer.causes(),
+        writer.segments(),
+        writer.unchecked(),
+        writer.targets(),
+    )
+    for section in sections:
+        body = list(section)
+        if body:
+            rows += [(), *body]
+    return [*rows, ()]
+
+
+class _Writer:
+    def __init__(self, outcome: Outcome, sources: Mapping[str, Any], width: int, verbose: bool) -> None:
+        self.outcome = outcome
+        self.sources = sources
+        self.width = width
+        self.shown = 1_000_000 if verbose else _SHOWN
+        self.verbose = verbose
+
+    def verdict(self) -> Iterator[Row]:
+        outcome = self.outcome
+        target = outcome.target
+        yield spans(Span(f"{outcome.model.path} on {target.name}, {target.precision.upper()}", "title"))
+        yield from wrapped(f"{outcome.verdict.upper()}: ", verdict_sentence(outcome), self.width, _MARK[outcome.verdict])
+
+    def operators(self) -> Iterator[Row]:
+        counts: dict[str, dict[Device, int]] = {}
+        for node in self.outcome.nodes:
+            name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            found = counts.setdefault(name, dict.fromkeys(Device, 0))
+            found[node.device] += 1
+        if not counts:
+            return
+        reasons = self._reasons()
+        body = []
+        for name, found in sorted(counts.items(), key=lambda item: (-item[1][Device.GPU], -sum(item[1].values()), item[0])):
+            said = [f"{slug} ({number})" if number > 1 else slug for slug, number in reasons.get(name, {}).items()]
+            said += [f"{found[device]} {device.value}" for device in (Device.FOLDED, Device.UNKNOWN) if found[device]]
+            cells = [str(found[device]) if found[device] else "-" for device in (Device.DLA, Device.GPU)]
+            body.append([name, str(sum(found.values())), *cells, ", ".join(said)])
+        yield from table(["Operator", "nodes", "DLA", "GPU", "reason"], body, self.width, frozenset({1, 2, 3}))
+
+    def _reasons(self) -> dict[str, dict[str, int]]:
+        """For each operator, the rules that send its nodes to the GPU, with how many nodes."""
+        found: dict[str, dict[str, int]] = {}
+        said: set[int] = set()
+        for finding in self.outcome.findings:
+            number = finding.node_index
+            if finding.severity != ERROR or number < 0 or number in said:
+                continue
+            said.add(number)
+            node = self.outcome.nodes[number]
+            name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            rules = found.setdefault(name, {})
+            rules[finding.name] = rules.get(finding.name, 0) + 1
+        return found
+
+    def causes(self) -> Iterator[Iterator[Row]]:
+        groups = grouped(self.outcome.findings)
+        for severity in (ERROR, WARNING):
+            chosen = [group for group in groups if group.first.severity == severity]
+            if chosen:
+                yield self._entries(_HEADINGS[severity], chosen)
+        notes = [group for group in groups if group.first.severity == NOTE]
+        if notes:
+            yield self._notes(notes)
+
+    def _entries(self, heading: str, groups: Sequence[Group]) -> Iterator[Row]:
+        yield spans(Span(heading, "title"))
+        for group in groups:
+            yield from self._entry(group)
+
+    def _entry(self, group: Group) -> Iterator[Row]:
+        first = group.first
+        count = counted(len(group.nodes), "node") if group.nodes else "the model"
+        yield spans("  ", Span(f"{first.code} {first.name}", "bad" if first.severity == ERROR else "warn"), Span(f"  {count}", "dim"))
+        yield from wrapped("    ", f"{first.node}: {first.message}" if first.node else first.message, self.width)
+        if len(group.nodes) > 1:
+            yield from wrapped("    also    ", listed(group.nodes[1:], self.shown), self.width)
+        if len(group.findings) > 1:
+            values = dict.fromkeys(value_in_words(finding.observed) for finding in group.findings if finding.observed is not None)
+            if len(values) > 1:
+                yield from wrapped("    with    ", listed(list(values), self.shown), self.width)
+        if group.followers:
+            follow = f"{counted(len(group.followers), 'node')}: {listed(group.followers, self.shown)}"
+            yield from wrapped("    behind  ", follow, self.width)
+        yield from wrapped("    why     ", first.why, self.width)
+        yield from wrapped("    do      ", first.fix, self.width)
+        if first.sources:
+            cites = "; ".join(cited(source, self.sources) for source in first.sources)
+            yield from wrapped("    source  ", f"{cites} ({first.confidence})", self.width)
+
+    def _notes(self, groups: Sequence[Group]) -> Iterator[Row]:
+        yield spans(Span(_HEADINGS[NOTE], "title"))
+        for group in groups:
+            first = group.first
+            others = f" (and {counted(len(group.findings) - 1, 'more')})".replace("mores", "more") if len(group.findings) > 1 else ""
+            about = f"{first.node}: " if first.node else ""
+            yield from wrapped(f"  {first.code} ", f"{about}{first.message}{others}. {first.fix}", self.width)
+
+    def segments(self) -> Iterator[Row]:
+        found = self.outcome.partition.segments
+        if not any(segment.device is Device.DLA for segment in found):
+            return
+        yield spans(Span("Partition", "title"))
+        most = len(found) if self.verbose else _SEGMENTS
+        for segment in found[:most]:
+            yield from self._segment(segment)
+        if len(found) > most:
+            yield spans(Span(f"  and {counted(len(found) - most, 'more segment')[: -0 or None]} (-v shows all)", "dim"))
+
+    def _segment(self, segment: Segment) -> Iterator[Row]:
+        layers = self.outcome.network.layers
+        first, last = layers[segment.layers[0]].name, layers[segment.layers[-1]].name
+        ends = first if first == last else f"{first} ... {last}"
+        label = segment.device.value.upper() if segment.placed else "gpu, a candidate over the limit"
+        style = "good" if segment.device is Device.DLA else ""
+        yield spans(f"  {segment.index:>3} ", Span(f"{label:<3} ", style), Span(f"{counted(len(segment.layers), 'layer')}: ", "dim"), ends)
+        crossing = [("in ", segment.inputs), ("out ", segment.outputs)]
+        if segment.device is Device.DLA:
+            for word, names in crossing:
+                sizes = [f"{name} {size(self.outcome.boundaries[name].bytes)}" for name in names]
+                yield from wrapped(f"          {word:<4}", listed(sizes, self.shown), self.width)
+
+    def unchecked(self) -> Iterator[Row]:
+        if not self.outcome.unchecked:
+            return
+        yield spans(Span("Not checkable", "title"))
+        for text in self.outcome.unchecked:
+            yield from wrapped("  - ", text, self.width)
+
+    def targets(self) -> Iterator[Row]:
+        if not self.outcome.others:
+            return
+        yield spans(Span("Other targets", "title"))
+        for line in self.outcome.others:
+            yield spans("  ", f"{line.target}: ", Span(line.verdict, _MARK[line.verdict]), _rest(line))
+
+
+def _rest(line: Line) -> str:
+    if line.remark:
+        return f", {line.remark}"
+    return f", {line.dla_nodes} of {counted(line.dla_nodes + line.gpu_nodes, 'node')} on the DLA, {counted(line.loadables, 'loadable')}"
+
+
+def verdict_sentence(outcome: Outcome) -> str:
+    """The verdict in one sentence, with its numbers."""
+    summary = outcome.summary
+    work = summary.dla_nodes + summary.gpu_nodes + summary.unknown_nodes
+    if outcome.status == "no-dla":
+        return f"no node runs on a DLA, all {counted(work, 'node')} run on the GPU."
+    parts = [f"{summary.dla_nodes} of {counted(work, 'node')} run on the DLA"]
+    if summary.loadables:
+        limit = f" of at most {summary.loadable_limit}" if summary.loadable_limit is not None else ""
+        parts[0] += f" in {counted(summary.loadables, 'loadable')}{limit}"
+    if summary.gpu_nodes:
+        parts.append(f"{summary.gpu_nodes} on the GPU")
+    if summary.unknown_nodes:
+        parts.append(f"{summary.unknown_nodes} cannot be told")
+    if summary.transitions:
+        times = "once" if summary.transitions == 1 else f"{summary.transitions} times"
+        parts.append(f"tensors change device {times} ({size(summary.boundary_bytes)})")
+    total = summary.dla_macs + summary.gpu_macs
+    if total:
+        parts.append(f"{100 * summary.dla_macs / total:.0f} % of the multiplications on the DLA")
+    folded = f" {counted(summary.folded_nodes, 'node')} folded away." if summary.folded_nodes else ""
+    return ", ".join(parts) + "." + folded
+
+
+__all__ = ["Finding", "to_text", "verdict_sentence"]
