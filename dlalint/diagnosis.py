@@ -12,6 +12,7 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device
 from dlalint.model.view import View
+from dlalint.partition import ENTRY
 from dlalint.placement import LATE, Placement
 
 
@@ -61,7 +62,9 @@ def _about_layers(placed: Placement, found: Diagnosis, causes: dict[str, int]) -
         if index in placed.behind:
             found.on_layer("constant-operand-behind-gpu", index, layer.spec.params.get("op"), found.first(placed.behind[index]))
         beside = partition.refused.get(index, LATE)
-        if beside != LATE:
+        if beside == ENTRY:
+            found.on_layer("concat-of-outside", index, layer.spec.params.get("count"))
+        elif beside != LATE:
             found.on_layer("reshape-beside-slice-or-concat", index, beside)
         if partition.devices[index] is Device.UNKNOWN and verdict.unknown == (SHAPE,):
             names = [name for name in (*layer.inputs, *layer.outputs) if name not in placed.network.types]

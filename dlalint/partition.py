@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from dlalint.graph import Device
-from dlalint.network import Layer, Network
+from dlalint.network import Network
 
 Group = tuple[int, ...]
+ENTRY = "entry"  # the reason of a layer left out because it reads nothing of its group
 Refuse = Callable[[Sequence[Group]], Mapping[int, str]]
 
 
@@ -24,15 +25,15 @@ class Mechanism:
     """How a release forms groups.
 
     ``walk`` is ``parser`` (the order of the layers) or ``breadth-first``. ``cut_batch`` and ``cut_source`` say whether layers
-    with different batches, and converted products of different tensors, are kept apart. ``uncounted`` are the kinds that do
-    not count towards the size of a group. ``limit`` is the number of loadables, ``None`` without one.
+    with different batches, and converted products of different tensors, are kept apart. ``entry_gpu`` are the kinds that do
+    not join a group when all they read comes from outside of it. ``limit`` is the number of loadables, ``None`` without one.
     """
 
     walk: str
     sink: bool
     cut_batch: bool
     cut_source: bool
-    uncounted: frozenset[str]
+    entry_gpu: frozenset[str]
     limit: int | None
 
 
@@ -74,11 +75,12 @@ def group(network: Network, capable: Sequence[bool], batches: Sequence[int | Non
         groups = [part for found in groups for part in _cut(found, traits)]
     if mechanism.sink:
         groups = _sink(wiring, groups, order, traits)
-    refused: dict[int, str] = {}
+    refused = {index: ENTRY for members in groups for index in _entries(wiring, members, mechanism.entry_gpu)}
+    groups = [part for old in groups for part in _split(wiring, order, old, refused)]
     while found := {index: why for index, why in refuse([tuple(part) for part in groups]).items() if index not in refused}:
         refused.update(found)
         groups = [part for old in groups for part in _split(wiring, order, old, refused)]
-    return Grouping(tuple(tuple(sorted(part)) for part in groups), _largest(network.layers, groups, mechanism), refused)
+    return Grouping(tuple(tuple(sorted(part)) for part in groups), _largest(groups, mechanism.limit), refused)
 
 
 def _order(wiring: Wiring, walk: str) -> list[int]:
@@ -170,6 +172,17 @@ def _sink(wiring: Wiring, groups: list[list[int]], order: Sequence[int], traits:
     return [members for members in sunk if members]
 
 
+def _entries(wiring: Wiring, members: Sequence[int], kinds: frozenset[str]) -> list[int]:
+    """The members of these kinds that read nothing from their own group."""
+    inside = set(members)
+    found = []
+    for index in members if kinds else ():
+        if wiring.layers[index].spec.kind in kinds and not inside.intersection(wiring.before[index]):
+            inside.discard(index)
+            found.append(index)
+    return found
+
+
 def _split(wiring: Wiring, order: Sequence[int], members: Sequence[int], refused: Mapping[int, str]) -> list[list[int]]:
     """A group without its refused layers, split where one of them lies between two others."""
     if not any(index in refused for index in members):
@@ -178,12 +191,10 @@ def _split(wiring: Wiring, order: Sequence[int], members: Sequence[int], refused
     return _walk(wiring, order, [index in inside for index in range(len(wiring.layers))])
 
 
-def _largest(layers: Sequence[Layer], groups: Sequence[Sequence[int]], mechanism: Mechanism) -> tuple[int, ...]:
-    if mechanism.limit is None or len(groups) <= mechanism.limit:
-        return tuple(range(len(groups)))
-    sizes = [sum(layers[index].spec.kind not in mechanism.uncounted for index in members) for members in groups]
-    ranked = sorted(range(len(groups)), key=lambda number: (-sizes[number], number))
-    return tuple(sorted(ranked[: mechanism.limit]))
+def _largest(groups: Sequence[Sequence[int]], limit: int | None) -> tuple[int, ...]:
+    """The groups with the most layers, the earlier one of two that are equal."""
+    ranked = sorted(range(len(groups)), key=lambda number: (-len(groups[number]), number))
+    return tuple(sorted(ranked[:limit]))
 
 
 def devices(network: Network, grouping: Grouping, unknown: frozenset[int]) -> tuple[Device, ...]:

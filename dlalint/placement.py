@@ -65,6 +65,6 @@ def _mechanism(rules: TargetRules) -> Mechanism:
         found["sink"],
         found["batch_cut"],
         rules.target.precision in found["source_cut"],
-        frozenset(found["uncounted"]),
+        frozenset(found["entry_gpu"]),
         limit.value if limit is not None and isinstance(limit.value, int) else None,
     )
