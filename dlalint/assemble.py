@@ -10,12 +10,12 @@ from dlalint.engine.memory import macs, weight_elements
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, dtype_size
-from dlalint.model.view import View
+from dlalint.graphview import GraphView
 from dlalint.placement import Placement
 from dlalint.plan import Boundary, Line, NodePlacement, Outcome, Summary
 
 
-def assemble(view: View, placed: Placement, book: RuleSet, checker: Checker) -> Outcome:
+def assemble(view: GraphView, placed: Placement, book: RuleSet, checker: Checker) -> Outcome:
     """The whole outcome of a check."""
     ids = node_ids(view)
     findings = diagnose(view, placed, book, checker, ids)
@@ -40,7 +40,7 @@ def assemble(view: View, placed: Placement, book: RuleSet, checker: Checker) -> 
     )
 
 
-def line(view: View, placed: Placement, book: RuleSet) -> Line:
+def line(view: GraphView, placed: Placement, book: RuleSet) -> Line:
     """The placement on another target in one line."""
     found = devices_of_nodes(view, placed)
     counts = {device: sum(item is device for item in found) for device in Device}
@@ -51,7 +51,7 @@ def line(view: View, placed: Placement, book: RuleSet) -> Line:
     return Line(rules.target.name, verdict, counts[Device.DLA], counts[Device.GPU], len(placed.partition.kept), remark)
 
 
-def node_ids(view: View) -> tuple[str, ...]:
+def node_ids(view: GraphView) -> tuple[str, ...]:
     """A unique and stable id for each node: its name, else operator and first output; repeated ones are numbered."""
     ids: list[str] = []
     seen: dict[str, int] = {}
@@ -62,7 +62,7 @@ def node_ids(view: View) -> tuple[str, ...]:
     return tuple(ids)
 
 
-def devices_of_nodes(view: View, placed: Placement) -> list[Device]:
+def devices_of_nodes(view: GraphView, placed: Placement) -> list[Device]:
     """Where each node of the model ends: on the DLA only if all of its work does."""
     own: list[set[Device]] = [set() for _ in view.model.graph.nodes]
     helping: list[set[Device]] = [set() for _ in view.model.graph.nodes]
@@ -82,7 +82,7 @@ def devices_of_nodes(view: View, placed: Placement) -> list[Device]:
 
 
 def _nodes(
-    view: View, placed: Placement, ids: Sequence[str], found: Sequence[Device], findings: Sequence[Finding]
+    view: GraphView, placed: Placement, ids: Sequence[str], found: Sequence[Device], findings: Sequence[Finding]
 ) -> tuple[NodePlacement, ...]:
     codes: dict[int, set[str]] = {}
     for finding in findings:

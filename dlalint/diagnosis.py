@@ -11,12 +11,12 @@ from dlalint.engine.memory import weight_elements
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device
-from dlalint.model.view import View
+from dlalint.graphview import GraphView
 from dlalint.partition import ENTRY
 from dlalint.placement import LATE, Placement
 
 
-def diagnose(view: View, placed: Placement, book: RuleSet, checker: Checker, ids: Sequence[str]) -> tuple[Finding, ...]:
+def diagnose(view: GraphView, placed: Placement, book: RuleSet, checker: Checker, ids: Sequence[str]) -> tuple[Finding, ...]:
     """Every finding, first those about the model, then in the order of the nodes."""
     rules = placed.rules
     found = Diagnosis(rules, book, checker, placed.network, ids)
@@ -29,7 +29,7 @@ def diagnose(view: View, placed: Placement, book: RuleSet, checker: Checker, ids
     return _in_order(found.findings)
 
 
-def _about_model(view: View, placed: Placement, book: RuleSet, found: Diagnosis) -> dict[str, int]:
+def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagnosis) -> dict[str, int]:
     rules = placed.rules
     target = rules.target
     causes: dict[str, int] = {}

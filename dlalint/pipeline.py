@@ -11,12 +11,13 @@ from dlalint.assemble import assemble, line
 from dlalint.engine.check import Checker
 from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import ModelError
+from dlalint.graphview import GraphView
 from dlalint.lower import Lowerer
 from dlalint.lower.simplify import simplify
 from dlalint.model.inputs import Overrides
 from dlalint.model.load import load
 from dlalint.model.shapes import ShapeOracle
-from dlalint.model.view import View, build
+from dlalint.model.view import build
 from dlalint.placement import Placement, place
 from dlalint.plan import Outcome
 from dlalint.target import Target
@@ -41,7 +42,7 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._worker.close()
 
-    def view(self, path: str | Path, overrides: Overrides | None = None) -> View:
+    def view(self, path: str | Path, overrides: Overrides | None = None) -> GraphView:
         """Read and open a model. Raises :class:`DlalintError`."""
         model = load(str(path), digest=self._digest)
         newest = self._worker.newest_opset
@@ -54,13 +55,13 @@ class Session:
             )
         return build(model, self._oracle, overrides)
 
-    def check(self, view: View, target: Target, others: Sequence[Target] = ()) -> Outcome:
+    def check(self, view: GraphView, target: Target, others: Sequence[Target] = ()) -> Outcome:
         """The predicted build of ``view`` on ``target``, and in one line each on ``others``."""
         outcome = assemble(view, self.place(view, target), self.rules, self._checker)
         lines = [line(view, self.place(view, other), self.rules) for other in others if other != target]
         return replace(outcome, others=tuple(lines))
 
-    def place(self, view: View, target: Target) -> Placement:
+    def place(self, view: GraphView, target: Target) -> Placement:
         """Lower, judge and group."""
         network = simplify(self._lowerer.lower(view, target.trt))
         return place(network, self.rules.for_target(target), self._checker)

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from dlalint.graph import Node, TensorType
+from dlalint.graphview import Call, GraphView
 from dlalint.lower.context import Context, Lowering, Step, simple
-from dlalint.model.view import Call, View
 from dlalint.network import Layer, Network, Operand
 from dlalint.target import Version
 
@@ -47,7 +47,7 @@ class Lowerer:
         self._since = since
         self._known: dict[tuple[Any, ...], tuple[Step, ...]] = {}
 
-    def lower(self, view: View, trt: Version) -> Network:
+    def lower(self, view: GraphView, trt: Version) -> Network:
         """The network that the parser of release ``trt`` makes of ``view``, before the builder simplifies it."""
         layers: list[Layer] = []
         types: dict[str, TensorType] = {}
@@ -58,7 +58,7 @@ class Lowerer:
             _instantiate(call, steps, layers, types)
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
 
-    def _steps(self, view: View, call: Call, trt: Version) -> tuple[Step, ...]:
+    def _steps(self, view: GraphView, call: Call, trt: Version) -> tuple[Step, ...]:
         node = call.node
         floats = node.op.op_type in _FLOAT_DATA
         inputs = tuple(_operand(view, name, floats) if name else None for name in node.inputs)
@@ -72,7 +72,7 @@ class Lowerer:
             found = self._known[key] = tuple(context.steps)
         return found
 
-    def _lowering(self, view: View, node: Node, trt: Version) -> Lowering:
+    def _lowering(self, view: GraphView, node: Node, trt: Version) -> Lowering:
         op = node.op
         if (op.domain, op.op_type) in view.unopened:
             return simple("UNKNOWN", note=f"the local function {op.op_type} calls itself or is nested too deeply")
@@ -86,7 +86,7 @@ class Lowerer:
         return found if found is not None else simple("UNKNOWN", note=f"{op.op_type} is not an operator that this version of dlalint knows")
 
 
-def _operand(view: View, name: str, floats: bool) -> Operand:
+def _operand(view: GraphView, name: str, floats: bool) -> Operand:
     kind = _type(view, name)
     if name not in view.constants:
         return Operand(kind, free=name in view.dynamic)
@@ -96,7 +96,7 @@ def _operand(view: View, name: str, floats: bool) -> Operand:
     return Operand(kind, True, value.items)
 
 
-def _type(view: View, name: str) -> TensorType | None:
+def _type(view: GraphView, name: str) -> TensorType | None:
     """The type of a tensor; a shape that is neither static nor free is taken as unknown as a whole."""
     kind = view.types.get(name)
     if kind is None or kind.dims is not None or name in view.dynamic:

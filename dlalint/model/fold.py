@@ -10,21 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from dlalint.graph import FLOATING, Dim, Op, Tensor, TensorType, volume
+from dlalint.graphview import Value
 from dlalint.model import fold_arithmetic, fold_layout, fold_reduce
 from dlalint.model.fold_call import Call, Folder
-from dlalint.model.fold_value import (
-    FIT,
-    MAX_ELEMENTS,
-    MAX_RANK,
-    NUMERIC,
-    OMITTED,
-    FoldError,
-    Value,
-    scalar,
-    size,
-    value_of,
-    vector,
-)
+from dlalint.model.fold_value import FIT, MAX_ELEMENTS, MAX_RANK, NUMERIC, OMITTED, FoldError, scalar, size, value_of, vector
 
 __all__ = ["FOLDABLE", "MAX_ELEMENTS", "OMITTED", "Value", "fold", "value_of"]
 

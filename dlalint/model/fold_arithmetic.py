@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from dlalint.graph import DTYPES, FLOATING, Scalar
+from dlalint.graphview import Value
 from dlalint.model.fold_call import Call, Folder
-from dlalint.model.fold_value import FIT, INTEGERS, NUMERIC, FoldError, Value, broadcast, scalar
+from dlalint.model.fold_value import FIT, INTEGERS, NUMERIC, FoldError, broadcast, scalar
 
 _BOOL = frozenset({"bool"})
 _ANY = NUMERIC | _BOOL

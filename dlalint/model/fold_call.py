@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dlalint.graph import Op, TensorType
-from dlalint.model.fold_value import MAX_RANK, OMITTED, FoldError, Value
+from dlalint.graphview import Value
+from dlalint.model.fold_value import MAX_RANK, OMITTED, FoldError
 
 
 class Call(NamedTuple):
@@ -99,7 +100,7 @@ def integers_in(value: Value) -> tuple[int, ...]:
     """The elements of an index tensor of rank 0 or 1."""
     if value.dtype not in ("int64", "int32") or len(value.shape) > 1:
         raise FoldError
-    return value.items
+    return tuple(int(item) for item in value.items)
 
 
 def axis_in(axis: int, rank: int) -> int:

@@ -7,8 +7,9 @@ from itertools import accumulate
 from types import MappingProxyType
 
 from dlalint.graph import Scalar, volume
+from dlalint.graphview import Value
 from dlalint.model.fold_call import Call, Folder, axes_in, axis_in
-from dlalint.model.fold_value import MAX_ELEMENTS, FoldError, Value, joint_shape, offsets, size, spread, strides
+from dlalint.model.fold_value import MAX_ELEMENTS, FoldError, joint_shape, offsets, size, spread, strides
 
 
 def _reshaped(value: Value, shape: tuple[int, ...]) -> Value:

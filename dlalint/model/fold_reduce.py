@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from dlalint.graph import FLOATING, Scalar, volume
+from dlalint.graphview import Value
 from dlalint.model.fold_arithmetic import maximum, minimum
 from dlalint.model.fold_call import Call, Folder, axes_in, axis_in, integers_in
-from dlalint.model.fold_value import FIT, LIMITS, NUMERIC, FoldError, Value, offsets, size, strides
+from dlalint.model.fold_value import FIT, LIMITS, NUMERIC, FoldError, offsets, size, strides
 
 Combine = Callable[[list[Any], str], Any]
 

@@ -6,9 +6,10 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.graph import FLOATING, Scalar, Tensor, volume
+from dlalint.graphview import Value
 
 MAX_ELEMENTS = 4096  # per tensor
 MAX_RANK = 64  # unit dimensions cost no element but time
@@ -16,17 +17,6 @@ MAX_RANK = 64  # unit dimensions cost no element but time
 
 class FoldError(Exception):
     """An operator cannot be folded. Never leaves ``fold``, which answers ``None`` instead."""
-
-
-class Value(NamedTuple):
-    """A known tensor. ``items`` are in row-major order, as many as the product of ``shape``.
-
-    They are Python ints, floats or bools as ``dtype`` says, already in the range and precision of ``dtype``.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    items: tuple[Scalar, ...]
 
 
 OMITTED = Value("omitted", (0,), ())

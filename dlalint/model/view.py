@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
 from dlalint.errors import LimitError
 from dlalint.graph import Graph, Model, Node, Op, Tensor, TensorType
-from dlalint.model.fold import Value, fold, value_of
+from dlalint.graphview import Call, GraphView, Value
+from dlalint.model.fold import fold, value_of
 from dlalint.model.inputs import Overrides, input_types
 from dlalint.model.opening import Frame, branch_frame, call_frame, renamed, scope
 from dlalint.model.shapes import ShapeOracle, merged
@@ -20,37 +18,7 @@ MAX_NESTING = 30
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
 
 
-class Call(NamedTuple):
-    """One operator call of the opened model. ``origin`` is the index of the model's own node it comes from."""
-
-    node: Node
-    origin: int
-    captured: tuple[str, ...]
-    folded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The opened model.
-
-    ``constants`` maps each tensor known at build time to its stored form, ``None`` when only its type is known. ``values`` holds the small
-    ones that were computed. ``dynamic`` names the tensors whose shape depends on a free dimension; a tensor that is neither static nor
-    there has a shape that could not be found out.
-    """
-
-    model: Model
-    calls: tuple[Call, ...]
-    types: Mapping[str, TensorType]
-    constants: Mapping[str, Tensor | None]
-    values: Mapping[str, Value]
-    dynamic: frozenset[str]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    crashes: tuple[str, ...]
-    unopened: frozenset[tuple[str, str]]
-
-
-def build(model: Model, oracle: ShapeOracle, overrides: Overrides | None = None) -> View:
+def build(model: Model, oracle: ShapeOracle, overrides: Overrides | None = None) -> GraphView:
     """Open and type ``model``. Raises :class:`UsageError` when an override does not fit the model's inputs."""
     oracle.forget_crashes()
     return _Builder(model, oracle, overrides or Overrides()).build()
@@ -78,7 +46,7 @@ class _Builder:
                 self.dynamic.add(name)
                 self.tainted.add(name)
 
-    def build(self) -> View:
+    def build(self) -> GraphView:
         graph = self.model.graph
         stack = [Frame(iter(()), {}, "", -1, self.model.opsets, 0, {})]
         for index, node in enumerate(graph.nodes):
@@ -91,7 +59,7 @@ class _Builder:
                 opened = self._visit(inner, stack[-1])
                 if opened is not None:
                     stack.append(opened)
-        return View(
+        return GraphView(
             self.model,
             tuple(self.calls),
             MappingProxyType(self.types),

@@ -13,7 +13,8 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from dlalint.graph import TensorType
-from dlalint.model.fold import OMITTED, Value, fold
+from dlalint.graphview import Value
+from dlalint.model.fold import OMITTED, fold
 from dlalint.model.read import Reader
 
 Array = npt.NDArray[Any]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dlalint.graph import DTYPE_CODES, Op, Tensor, TensorType
-from dlalint.model.fold import MAX_ELEMENTS, OMITTED, Value, fold, value_of
+from dlalint.graphview import Value
+from dlalint.model.fold import MAX_ELEMENTS, OMITTED, fold, value_of
 
 FAR = 2**63 - 1
 
@@ -90,6 +91,10 @@ def test_integers_wrap() -> None:
     assert result("Sub", one(0, "uint8"), one(1, "uint8")) == (255,)
     assert result("ReduceSum", ints(FAR, FAR)) == (-2,)
     assert result("Div", one(-FAR - 1), one(-1)) == (-FAR - 1,)
+    for bits in (8, 16, 32, 64):
+        most = 2 ** (bits - 1)
+        assert result("Add", one(most - 1, f"int{bits}"), one(1, f"int{bits}")) == (-most,)
+        assert result("Mul", one(most, f"uint{bits}"), one(2, f"uint{bits}")) == (0,)
 
 
 def test_integers_divide_toward_zero() -> None:
@@ -171,6 +176,7 @@ def test_shape_of_a_partly_dynamic_tensor() -> None:
 def test_cast_like_needs_only_a_type() -> None:
     assert fold(Op("CastLike", "", {}), [one(2), None], [None, TensorType("float16", None)], 19) == (one(2.0, "float16"),)
     assert fold(Op("CastLike", "", {}), [one(2), None], [None, None], 19) is None
+    assert fold(Op("CastLike", "", {}), [one(2), one(0.0, "float32")], [], 19) == (one(2.0, "float32"),)
 
 
 def test_unknown_is_not_omitted() -> None:
@@ -183,7 +189,10 @@ def test_unknown_is_not_omitted() -> None:
     assert run("Identity", OMITTED) is run("Identity", None) is run("Identity") is None
 
 
-@pytest.mark.parametrize(("dtype", "limit"), [("float16", 65504.0), ("float32", 3.4028234663852886e38), ("float64", sys.float_info.max)])
+@pytest.mark.parametrize(
+    ("dtype", "limit"),
+    [("float16", 65504.0), ("bfloat16", 3.3895313892515355e38), ("float32", 3.4028234663852886e38), ("float64", sys.float_info.max)],
+)
 def test_clip_without_bounds_stops_infinities(dtype: str, limit: float) -> None:
     assert result("Clip", Value(dtype, (2,), (math.inf, -math.inf))) == (limit, -limit)
 
@@ -198,6 +207,7 @@ def test_dropout_in_training_is_random() -> None:
     assert result("Dropout", x, None, one(False, "bool")) == (2.0,)
     assert run("Dropout", x, half, one(True, "bool")) is None
     assert run("Dropout", x, half, None) is None
+    assert run("Dropout", x, half, one(True, "bool"), opset=12) is None
     assert run("Dropout", x, opset=7, outputs=2) is None
 
 
@@ -220,17 +230,36 @@ def test_each_opset_has_one_form() -> None:
     assert run("Constant", value_int=1, value_float=2.0) is None
 
 
+COLUMN, ROW = Value("int64", (2, 1), (1, 2)), Value("int64", (1, 2), (1, 2))
+FLAGS = Value("bool", (1,), (True,))
+
+
 @pytest.mark.parametrize(
     ("name", "inputs", "attributes"),
     [
         ("Add", (ints(1, 2), ints(1, 2, 3)), {}),
         ("Add", (ints(1), ints(1, dtype="int32")), {}),
         ("Add", (one(True, "bool"), one(True, "bool")), {}),
+        ("Pow", (one(True, "bool"), one(1)), {}),
+        ("Pow", (one(1), one(True, "bool")), {}),
+        ("Clip", (one(1), ints(0, 0)), {}),
+        ("Clip", (one(1), one(0, "int32")), {}),
         ("And", (one(1), one(1)), {}),
         ("Floor", (one(1),), {}),
         ("Where", (one(1), one(1), one(1)), {}),
         ("Concat", (ints(1),), {}),
         ("Concat", (one(1),), {"axis": 0}),
+        ("Concat", (ints(1), ints(1, dtype="int32")), {"axis": 0}),
+        ("Concat", (COLUMN, ints(1)), {"axis": 0}),
+        ("Concat", (COLUMN, ROW), {"axis": 0}),
+        ("Concat", (COLUMN, ROW), {"axis": 1}),
+        ("Split", (ints(1),), {"split": (1,), "outputs": 0, "opset": 7}),
+        ("Split", (ints(),), {"split": (), "outputs": 0, "opset": 7}),
+        ("Split", (ints(1, 2),), {"split": (3, -1), "outputs": 2, "opset": 7}),
+        ("Split", (ints(1, 2),), {"split": (1, 2), "outputs": 2, "opset": 7}),
+        ("Split", (ints(1, 2),), {"split": (2,), "outputs": 2, "opset": 7}),
+        ("Slice", (ints(1),), {"starts": (0,), "opset": 9}),
+        ("Slice", (ints(1),), {"ends": (1,), "opset": 9}),
         ("Gather", (one(1), one(0)), {}),
         ("Slice", (ints(1), ints(0), ints(1), ints(0), ints(0)), {}),
         ("Slice", (ints(1), ints(0, 0), ints(1, 1), ints(0, -1)), {}),
@@ -249,15 +278,37 @@ def test_each_opset_has_one_form() -> None:
         ("Range", (one(0), one(3), one(0)), {}),
         ("Range", (one(0.0, "float32"), one(3.0, "float32"), one(0.0, "float32")), {}),
         ("ReduceMean", (Value("float32", (0,), ()),), {}),
+        ("Range", (one(0.0, "float32"), one(math.nan, "float32"), one(1.0, "float32")), {}),
+        ("Range", (one(0), one(3, "int32"), one(1)), {}),
+        ("Range", (one(0), one(3), one(1, "int32")), {}),
+        ("Range", (one(False, "bool"), one(True, "bool"), one(True, "bool")), {}),
         ("ReduceSum", (ints(1), ints(1)), {}),
+        ("ReduceSum", (ints(1), one(0.0, "float32")), {}),
+        ("ReduceSum", (ints(1), Value("int64", (1, 1), (0,))), {}),
         ("ReduceSum", (one(True, "bool"),), {}),
         ("CumSum", (ints(1), one(1)), {}),
         ("ScatterND", (ints(1, 2), Value("int64", (1, 1), (2,)), ints(5)), {}),
         ("ScatterND", (ints(1, 2), Value("int64", (1, 1), (0,)), ints(5, 6)), {}),
+        ("ScatterND", (one(1), ints(0), one(1)), {}),
+        ("ScatterND", (ints(1, 2), one(0), ints(5)), {}),
+        ("ScatterND", (ints(1, 2), Value("int32", (1, 1), (0,)), ints(5)), {}),
+        ("ScatterND", (ints(1, 2), Value("int64", (1, 1), (0,)), ints(5, dtype="int32")), {}),
+        ("ScatterND", (ints(1, 2), Value("int64", (1, 2), (0, 0)), ints(5)), {}),
+        ("ScatterND", (ints(1, 2), Value("int64", (1, 1), (0,)), ints(5)), {"reduction": b"mean", "opset": 18}),
+        ("ScatterND", (ints(1, 2), Value("int64", (1, 1), (0,)), ints(5)), {"reduction": 1, "opset": 18}),
+        ("ScatterND", (FLAGS, Value("int64", (1, 1), (0,)), FLAGS), {"reduction": b"add", "opset": 18}),
         ("Mod", (ints(1), ints(1)), {"fmod": 2}),
         ("Cast", (one(1),), {"to": DTYPE_CODES["string"]}),
         ("Cast", (one(1),), {}),
+        ("ConstantOfShape", (ints(2),), {"value": Tensor("", "int8", (2,), b"\1\2")}),
+        ("ConstantOfShape", (ints(2),), {"value": 1}),
+        ("ConstantOfShape", (one(2),), {}),
         ("Constant", (), {"value_string": b"a"}),
+        ("Constant", (), {"value": 3}),
+        ("Constant", (), {"value_floats": 3.0}),
+        ("Constant", (), {"value_floats": (1.0, b"x")}),
+        ("Constant", (), {"value_ints": (1, 2.0)}),
+        ("Constant", (), {}),
         ("Constant", (), {"value_int": 2**63}),
     ],
 )

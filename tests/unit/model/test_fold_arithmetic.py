@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlalint.model.fold import Value
+from dlalint.graphview import Value
 
 Array = npt.NDArray[Any]
 Check = Callable[..., None]
@@ -96,6 +96,10 @@ UNARY = {
 def test_unary(check: Check, name: str, data: st.DataObject) -> None:
     dtypes, opsets = UNARY[name]
     check(name, [data.draw(single(dtypes))], data.draw(st.sampled_from(opsets)))
+
+
+def test_non_zero_of_every_axis(check: Check) -> None:
+    check("NonZero", [np.arange(24).reshape(2, 3, 4) % 5 % 3], 13)
 
 
 @some

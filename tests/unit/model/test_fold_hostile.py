@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dlalint.graph import Op, Tensor, TensorType
-from dlalint.model.fold import FOLDABLE, MAX_ELEMENTS, OMITTED, Value, fold
+from dlalint.graphview import Value
+from dlalint.model.fold import FOLDABLE, MAX_ELEMENTS, OMITTED, fold
 
 FAR = 2**63 - 1
 LIMITS = {

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlalint.model.fold import Value
+from dlalint.graphview import Value
 
 Array = npt.NDArray[Any]
 Check = Callable[..., None]
@@ -172,7 +172,7 @@ def test_unsqueeze(check: Check, axes: list[int]) -> None:
     check("Unsqueeze", [np.array(5), ints(0)], 24)
 
 
-@pytest.mark.parametrize("shape", [[6, 4], [-1], [0, -1], [2, 0, -1], [4, 3, 2, 1], [0, 0, 0], [1, -1, 1]])
+@pytest.mark.parametrize("shape", [[6, 4], [-1], [0, -1], [2, 0, -1], [4, 3, 2, 1], [0, 0, 0], [1, -1, 1], [-1, 2, 4]])
 @pytest.mark.parametrize("opset", [7, 13, 14, 24])
 def test_reshape(check: Check, shape: list[int], opset: int) -> None:
     check("Reshape", [ramp(2, 3, 4), ints(*shape)], opset)

@@ -1,0 +1,50 @@
+"""A model opened for lowering: its operator calls in order, with the types and values of tensors as far as they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dlalint.graph import Model, Node, Scalar, Tensor, TensorType
+
+
+class Value(NamedTuple):
+    """A known tensor. ``items`` are in row-major order, as many as the product of ``shape``.
+
+    They are Python ints, floats or bools as ``dtype`` says, already in the range and precision of ``dtype``.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    items: tuple[Scalar, ...]
+
+
+class Call(NamedTuple):
+    """One operator call of the opened model. ``origin`` is the index of the model's own node it comes from."""
+
+    node: Node
+    origin: int
+    captured: tuple[str, ...]
+    folded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """The opened model.
+
+    ``constants`` maps each tensor known at build time to its stored form, ``None`` when only its type is known. ``values`` holds the small
+    ones that were computed. ``dynamic`` names the tensors whose shape depends on a free dimension; a tensor that is neither static nor
+    there has a shape that could not be found out.
+    """
+
+    model: Model
+    calls: tuple[Call, ...]
+    types: Mapping[str, TensorType]
+    constants: Mapping[str, Tensor | None]
+    values: Mapping[str, Value]
+    dynamic: frozenset[str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    crashes: tuple[str, ...]
+    unopened: frozenset[tuple[str, str]]
