@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlalint.diagnosis import diagnose
+from dlalint.diagnosis import diagnose, unchecked
 from dlalint.engine.check import Checker
 from dlalint.engine.memory import macs, weight_elements
 from dlalint.engine.ruleset import RuleSet
@@ -15,10 +15,10 @@ from dlalint.placement import Placement
 from dlalint.plan import Boundary, Line, NodePlacement, Outcome, Summary
 
 
-def assemble(view: GraphView, placed: Placement, book: RuleSet, checker: Checker) -> Outcome:
-    """The whole outcome of a check."""
+def assemble(view: GraphView, placed: Placement, book: RuleSet, checker: Checker, converted: Placement | None) -> Outcome:
+    """The whole outcome of a check; ``converted`` is the placement of the model's FP16 form where FP32 is refused."""
     ids = node_ids(view)
-    findings = diagnose(view, placed, book, checker, ids)
+    findings = diagnose(view, placed, book, checker, ids, _in_words(line(view, converted, book)) if converted is not None else "")
     node_devices = devices_of_nodes(view, placed)
     nodes = _nodes(view, placed, ids, node_devices, findings)
     boundaries = _boundaries(placed)
@@ -36,19 +36,27 @@ def assemble(view: GraphView, placed: Placement, book: RuleSet, checker: Checker
         placed.partition,
         boundaries,
         findings,
-        (),
+        unchecked(placed, book, findings),
     )
 
 
-def line(view: GraphView, placed: Placement, book: RuleSet) -> Line:
-    """The placement on another target in one line."""
+def line(view: GraphView, placed: Placement, book: RuleSet, converted: Placement | None = None) -> Line:
+    """The placement on another target in one line; ``converted`` as for :func:`assemble`."""
     found = devices_of_nodes(view, placed)
     counts = {device: sum(item is device for item in found) for device in Device}
     rules = placed.rules
     unpublished = not rules.reason_without_dla and book.files.status(rules.target.release, rules.target.soc) == "unpublished"
     verdict = _worded(counts[Device.DLA], counts[Device.GPU], counts[Device.UNKNOWN], unpublished)
     remark = rules.reason_without_dla
+    if converted is not None:
+        remark = f"strongly typed, and the model is FP32; converted to FP16, {_in_words(line(view, converted, book))}"
     return Line(rules.target.name, verdict, counts[Device.DLA], counts[Device.GPU], len(placed.partition.kept), remark)
+
+
+def _in_words(found: Line) -> str:
+    total = found.dla_nodes + found.gpu_nodes
+    plural = "" if found.loadables == 1 else "s"
+    return f"{found.dla_nodes} of {total} nodes run on the DLA in {found.loadables} loadable{plural}"
 
 
 def node_ids(view: GraphView) -> tuple[str, ...]:

@@ -12,27 +12,57 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device
 from dlalint.graphview import GraphView
+from dlalint.model.external import faulty_side_files
 from dlalint.partition import ENTRY
 from dlalint.placement import LATE, Placement
 
 
-def diagnose(view: GraphView, placed: Placement, book: RuleSet, checker: Checker, ids: Sequence[str]) -> tuple[Finding, ...]:
-    """Every finding, first those about the model, then in the order of the nodes."""
+def diagnose(
+    view: GraphView, placed: Placement, book: RuleSet, checker: Checker, ids: Sequence[str], converted: str
+) -> tuple[Finding, ...]:
+    """Every finding, first those about the model, then in the order of the nodes.
+
+    ``converted`` says what an FP16 form of the model would do on a target that takes no FP32, empty elsewhere.
+    """
     rules = placed.rules
     found = Diagnosis(rules, book, checker, placed.network, ids)
     if rules.reason_without_dla:
         found.on_model("release-without-dla", None)
         return tuple(found.findings)
-    causes = _about_model(view, placed, book, found)
+    causes = _about_model(view, placed, book, found, converted)
     _about_layers(placed, found, causes)
     _about_partition(placed, found)
     return _in_order(found.findings)
 
 
-def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagnosis) -> dict[str, int]:
+def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What could not be checked, in words."""
+    target = placed.rules.target
+    if placed.rules.reason_without_dla:
+        return ()
+    said = []
+    if book.files.status(target.release, target.soc) == "partial":
+        said.append(
+            f"Of TensorRT {target.release} these sources were found: {book.files.read(target.release)}."
+            " Limits that they do not state come from other releases and are marked as inferred."
+        )
+    risky = {finding.node for finding in findings if finding.verdict == "unknown" and finding.node}
+    if risky:
+        nodes = "1 node goes" if len(risky) == 1 else f"{len(risky)} nodes go"
+        said.append(f"{nodes} beyond a limit that is only inferred, or could not be told at all.")
+    if target.precision == "int8":
+        said.append("Whether every tensor has an INT8 scale: one without runs in FP16 or on the GPU.")
+    return tuple(said)
+
+
+def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagnosis, converted: str) -> dict[str, int]:
     rules = placed.rules
     target = rules.target
     causes: dict[str, int] = {}
+    for name, state in faulty_side_files(view.model):
+        found.on_model("weights-missing", name, state=state)
+    if converted:
+        causes["tensor-type-unsupported"] = found.on_model("strongly-typed", "float32", converted=converted)
     if book.files.status(target.release, target.soc) == "unpublished":
         found.on_model("limits-unpublished", None)
     for name in view.inputs:
@@ -126,15 +156,19 @@ def _memory(placed: Placement, found: Diagnosis) -> None:
 
 
 def _io(placed: Placement, found: Diagnosis) -> None:
-    allowed = placed.rules.limits.get("io.dtypes")
+    allowed = placed.rules.limits["io.dtypes"].value
     segments, network = placed.partition.segments, placed.network
+    touching: dict[str, None] = {}
     for crossing in placed.partition.crossings:
         inside = crossing.target if crossing.source < 0 else crossing.source if crossing.target < 0 else -1
-        if inside < 0 or segments[inside].device is not Device.DLA or allowed is None or not isinstance(allowed.value, tuple):
-            continue
-        kind = network.types.get(crossing.tensor)
-        if kind is not None and kind.dtype not in allowed.value:
-            found.on_model("io-precision", kind.dtype, tensor=crossing.tensor)
+        if inside >= 0 and segments[inside].device is Device.DLA:
+            touching[crossing.tensor] = None
+    for name in touching:
+        kind = network.types.get(name)
+        if kind is not None and isinstance(allowed, tuple) and kind.dtype not in allowed:
+            found.on_model("io-precision", kind.dtype, tensor=name)
+    if touching and "io.input_formats" in placed.rules.limits:
+        found.on_model("io-layout", len(touching))
 
 
 def _in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from dlalint.assemble import assemble, line
 from dlalint.engine.check import Checker
-from dlalint.engine.ruleset import RuleSet
+from dlalint.engine.ruleset import RuleSet, TargetRules
 from dlalint.errors import ModelError
 from dlalint.graphview import GraphView
 from dlalint.lower import Lowerer
@@ -57,11 +57,21 @@ class Session:
 
     def check(self, view: GraphView, target: Target, others: Sequence[Target] = ()) -> Outcome:
         """The predicted build of ``view`` on ``target``, and in one line each on ``others``."""
-        outcome = assemble(view, self.place(view, target), self.rules, self._checker)
-        lines = [line(view, self.place(view, other), self.rules) for other in others if other != target]
+        outcome = assemble(view, self.place(view, target), self.rules, self._checker, self._converted(view, target))
+        lines = [line(view, self.place(view, other), self.rules, self._converted(view, other)) for other in others if other != target]
         return replace(outcome, others=tuple(lines))
 
-    def place(self, view: GraphView, target: Target) -> Placement:
-        """Lower, judge and group."""
+    def _converted(self, view: GraphView, target: Target) -> Placement | None:
+        """The placement of the model in FP16, for a target that takes no FP32 and a model that computes in it."""
+        rules = self.rules.for_target(target)
+        allowed = rules.limits.get("tensor.dtypes")
+        if allowed is None or not isinstance(allowed.value, tuple) or "float32" in allowed.value:
+            return None
+        if not any(view.types[name].dtype == "float32" for call in view.calls for name in call.node.outputs if name in view.types):
+            return None
+        return self.place(view, target, self.rules.allowing(target, "tensor.dtypes", "float32"))
+
+    def place(self, view: GraphView, target: Target, rules: TargetRules | None = None) -> Placement:
+        """Lower, judge and group, by the rules of ``target`` unless others are given."""
         network = simplify(self._lowerer.lower(view, target.trt))
-        return place(network, self.rules.for_target(target), self._checker)
+        return place(network, rules or self.rules.for_target(target), self._checker)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dlalint.engine.ruleset import RuleSet
+from dlalint.engine.ruleset import Card, RuleSet
 from dlalint.errors import UsageError
 from dlalint.finding import Finding
 from dlalint.plan import Outcome
@@ -36,6 +37,17 @@ class Selection:
 
 def _moved(finding: Finding, place: dict[int, int]) -> Finding:
     return finding if finding.cause is None else replace(finding, cause=place.get(finding.cause))
+
+
+def find_card(text: str, book: RuleSet) -> Card:
+    """The rule with this code or slug. Raises :class:`UsageError` with the nearest ones."""
+    wanted = text.strip()
+    found = book.by_code.get(wanted.upper()) or book.by_code.get(f"DLA{wanted}") or book.by_slug.get(wanted.lower())
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(wanted.lower(), [*book.by_slug, *(code.lower() for code in book.by_code)], n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"no rule is called {wanted!r}", where="CODE", cure=f"{hint}`dlalint rules` lists them all.", code="E504")
 
 
 def _known(text: str, book: RuleSet, option: str) -> str:

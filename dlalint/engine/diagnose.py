@@ -94,7 +94,8 @@ class Diagnosis:
         card = bound.card
         fill = Filler(self, layer, words).fill
         number = layer.origin[0] if layer is not None else -1
-        sources = (*(limit.sources if limit is not None else ()), *card.sources)
+        without = self.rules.sources_without_dla
+        sources = (*(limit.sources if limit is not None else ()), *card.sources, *(without if card.slug == "release-without-dla" else ()))
         why = fill(card.why)
         return Finding(
             code=card.code,
@@ -119,7 +120,7 @@ class Diagnosis:
     def _limit_words(self, bound: BoundCard, limit: Limit | None) -> str:
         if bound.tests:
             return limit_in_words(bound)
-        return value_in_words(limit.value) if limit is not None else ""
+        return in_words("one_of", limit.value) if limit is not None else ""
 
 
 def _verdict(bound: BoundCard, limit: Limit | None) -> str:

@@ -30,7 +30,7 @@ class Limits:
 class LimitFiles:
     """The files of limits/, checked once. Raises :class:`RuleDataError` at keys, sources, names or releases that do not exist."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, Table], *, checked: bool = False) -> None:
         self._tables = {name: table for name, table in tables.items() if name.startswith("limits/")}
         self._sources = tables.get("sources", {})
         self._file: dict[str, str] = {}
@@ -40,8 +40,10 @@ class LimitFiles:
                     raise _fault(name, f"release {release} is stated by {self._file[release]} too")
                 self._file[release] = name
         self.names = frozenset(limit for table in self._tables.values() for part in _parts(table) for limit, *_ in _stated(part))
-        for name, table in self._tables.items():
-            self._check(name, table)
+        self._meant: dict[str, tuple[str, ...]] = {}
+        if not checked:
+            for name, table in self._tables.items():
+                self._check(name, table)
 
     @property
     def releases(self) -> frozenset[str]:
@@ -100,8 +102,9 @@ class LimitFiles:
         """A source that repeats an inherited limit for this release documents it again (observes it, when the source is a build)."""
         for source, patterns in table.get("confirmed", {}).items():
             confidence = "observed" if self._sources[source]["kind"] == "build" else "documented"
-            for limit, old in found.values.items():
-                if not any(fnmatchcase(limit, pattern) for pattern in patterns):
+            for limit in dict.fromkeys(name for pattern in patterns for name in self._names(pattern)):
+                old = found.values.get(limit)
+                if old is None:
                     continue
                 if old.confidence == INFERRED:
                     found.values[limit] = old._replace(confidence=confidence, sources=(source,))
@@ -120,8 +123,17 @@ class LimitFiles:
         for source in sorted(used - set(self._sources)):
             raise _fault(name, f"unknown source {source}")
         for pattern in patterns:
-            if not any(fnmatchcase(limit, pattern) for limit in self.names):
+            if not self._names(pattern):
                 raise _fault(name, f"no release states {pattern}")
+
+    def _names(self, pattern: str) -> tuple[str, ...]:
+        """The limits that a name or pattern means."""
+        if pattern not in self._meant:
+            if "*" in pattern:
+                self._meant[pattern] = tuple(sorted(name for name in self.names if fnmatchcase(name, pattern)))
+            else:
+                self._meant[pattern] = (pattern,) if pattern in self.names else ()
+        return self._meant[pattern]
 
 
 def _parts(table: Table) -> list[Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from dlalint.target import Target
 
 STAGES = ("layer", "validation", "network", "model")
 _CARD_KEYS = frozenset("code kinds stage severity verdict check limit unless message why instead rewrites sources examples".split())
-_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost".split())
+_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost state converted".split())
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 
 
@@ -105,13 +105,13 @@ class TargetRules:
 class RuleSet:
     """The rule book. Raises :class:`RuleDataError` when the data contradict themselves."""
 
-    def __init__(self, tables: Mapping[str, store.Table]) -> None:
-        self._tables = tables
+    def __init__(self, tables: Mapping[str, store.Table], *, checked: bool = False) -> None:
+        """``checked`` says that the tables were found sound before."""
         self.sources: store.Table = tables.get("sources", {})
         self.index: store.Table = tables.get("index", {})
         self.kinds: store.Table = tables.get("kinds", {})
         self.parser: store.Table = tables.get("parser", {})
-        self.files = LimitFiles(tables)
+        self.files = LimitFiles(tables, checked=checked)
         self.socs = {name.removeprefix("socs/"): table for name, table in tables.items() if name.startswith("socs/")}
         areas = [(name, table) for name, table in tables.items() if name.startswith("cards/")]
         cards = [self._card(name, slug, card) for name, table in areas for slug, card in table.items()]
@@ -119,12 +119,18 @@ class RuleSet:
         self.by_slug = {card.slug: card for card in self.cards}
         self.by_code = {card.code: card for card in self.cards}
         self._targets: dict[Target, TargetRules] = {}
-        self._check()
+        self._allowing: dict[tuple[Target, str, str], TargetRules] = {}
+        if not checked:
+            self._check()
 
     @classmethod
     def load(cls, folder: Path | None = None) -> RuleSet:
         """The rules of ``folder``, else those of the installation."""
-        return cls(store.read(folder or store.locate()))
+        stored = store.read(folder or store.locate())
+        book = cls(stored.tables, checked=stored.checked)
+        if not stored.checked:
+            store.keep(stored)
+        return book
 
     def for_target(self, target: Target) -> TargetRules:
         """The limits and cards of ``target``."""
@@ -132,6 +138,21 @@ class RuleSet:
         if found is None:
             found = self._targets[target] = self._bind(target)
         return found
+
+    def allowing(self, target: Target, name: str, value: str) -> TargetRules:
+        """The rules of ``target`` with one more value in the list that the limit ``name`` is."""
+        key = (target, name, value)
+        if key not in self._allowing:
+            rules = self.for_target(target)
+            old = rules.limits[name]
+            assert isinstance(old.value, tuple)
+            wider = old._replace(value=(*(str(item) for item in old.value), value))
+            cards = tuple(
+                card._replace(tests=tuple(test._replace(limit=wider) if test.limit.name == name else test for test in card.tests))
+                for card in rules.cards
+            )
+            self._allowing[key] = replace(rules, limits={**rules.limits, name: wider}, cards=cards)
+        return self._allowing[key]
 
     @cached_property
     def since(self) -> dict[str, tuple[int, int] | None]:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlalint import __version__
 from dlalint.errors import RuleDataError
@@ -28,22 +28,28 @@ def locate() -> Path:
     raise RuleDataError("the rules are missing", where=str(_HERE / "_rules"), cure="Install dlalint again.", code="E601")
 
 
-def read(folder: Path) -> dict[str, Table]:
+class Stored(NamedTuple):
+    """The tables of a rule folder. ``checked`` says that they come from the cache, which only holds what was found sound."""
+
+    tables: dict[str, Table]
+    checked: bool
+    cache: Path | None
+
+
+def read(folder: Path) -> Stored:
     """Every table file of ``folder`` by its path without suffix, examples left out. Raises :class:`RuleDataError` at invalid TOML."""
     files = sorted(folder.rglob("*.toml"))
-    cached = _cache_file(folder, files)
+    cached = _cache_file(files)
     if cached is not None:
         with contextlib.suppress(OSError, ValueError):
             found: dict[str, Table] = json.loads(cached.read_text(encoding="utf-8"))
-            return found
+            return Stored(found, True, cached)
     tables: dict[str, Table] = {path.relative_to(folder).with_suffix("").as_posix(): parse(path) for path in files}
     for name, table in tables.items():
         if name.startswith("cards/"):
             for card in table.values():
                 card.pop("examples", None)
-    if cached is not None:
-        _keep(cached, json.dumps(tables))
-    return tables
+    return Stored(tables, False, cached)
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def parse(path: Path) -> dict[str, Any]:
         raise RuleDataError(f"the rule file cannot be read: {error}", where=str(path), cure="Install dlalint again.", code="E602") from None
 
 
-def _cache_file(folder: Path, files: list[Path]) -> Path | None:
+def _cache_file(files: list[Path]) -> Path | None:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     try:
         home = Path(base) if base else Path.home() / ".cache"
@@ -72,13 +78,16 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _keep(path: Path, text: str) -> None:
+def keep(stored: Stored) -> None:
     """Write the cache whole or not at all; a cache that cannot be written is no error."""
+    path = stored.cache
+    if path is None:
+        return
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         for old in path.parent.glob("rules-*.json"):
             old.unlink(missing_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+            json.dump(stored.tables, file)
         os.replace(name, path)

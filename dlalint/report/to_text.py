@@ -179,7 +179,8 @@ def verdict_sentence(outcome: Outcome) -> str:
     work = summary.dla_nodes + summary.gpu_nodes + summary.unknown_nodes
     if outcome.status == "no-dla":
         return f"no node runs on a DLA, all {counted(work, 'node')} run on the GPU."
-    parts = [f"{summary.dla_nodes} of {counted(work, 'node')} run on the DLA"]
+    guess = "if the limits of Orin hold there, " if outcome.status == "unpublished" else ""
+    parts = [f"{guess}{summary.dla_nodes} of {counted(work, 'node')} run on the DLA"]
     if summary.loadables:
         limit = f" of at most {summary.loadable_limit}" if summary.loadable_limit is not None else ""
         parts[0] += f" in {counted(summary.loadables, 'loadable')}{limit}"
