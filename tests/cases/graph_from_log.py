@@ -10,6 +10,7 @@ import itertools
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,7 +35,7 @@ def tensors(text: str) -> list[Tensor]:
     return [(name, tuple(int(dim) for dim in dims.split(",") if dim.strip()), _TYPES[kind]) for name, dims, kind in _TENSOR.findall(text)]
 
 
-def attributes(op: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str, object]:
+def attributes(op: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str, Any]:
     """What the shapes say about a node."""
     before, after = inputs[0][1], outputs[0][1]
     if op == "Conv":
@@ -53,7 +54,9 @@ def attributes(op: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str
 
 def rebuild(log: str, name: str) -> onnx.ModelProto:
     """The graph that the log describes, nodes in the order of the parser."""
-    nodes, constants, made = [], {}, {}
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, Tensor | TensorProto] = {}
+    made: dict[str, Tensor] = {}
     pending: dict[str, list[Tensor]] = {}
     for line in log.splitlines():
         found = _NODE.search(line)
