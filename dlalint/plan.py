@@ -111,6 +111,15 @@ class Line:
     remark: str = ""
 
 
+class Failure(NamedTuple):
+    """A model that could not be checked: the error's code, what is wrong, what to do."""
+
+    path: str
+    code: str
+    what: str
+    cure: str
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown."""

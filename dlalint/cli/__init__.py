@@ -55,6 +55,8 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = 130
     except DlalintError as error:
-        click.echo(f"dlalint: {error}", err=True)
+        from dlalint.report.escape import for_terminal
+
+        click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,13 @@ import click
 from dlalint.cli import output
 from dlalint.cli.shapes import overrides
 from dlalint.engine.targets import PRECISIONS, parse
-from dlalint.errors import DlalintError, UsageError
+from dlalint.errors import DlalintError
 from dlalint.finding import SEVERITIES, Finding
+from dlalint.model.inputs import Overrides
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
-from dlalint.plan import Outcome
+from dlalint.plan import Failure, Outcome
+from dlalint.report.escape import for_terminal
 from dlalint.selection import Selection
 from dlalint.target import Target
 
@@ -27,7 +30,6 @@ class Options:
 
     form: str
     path: str | None
-    fail_on: str
     verbose: bool
     quiet: bool
     color: bool
@@ -72,7 +74,6 @@ def command(
 
     MODEL is a file, a folder (every .onnx below it) or a pattern.
     """
-    options = Options(form, path, fail_on, verbose, quiet, not no_color)
     fixed = overrides(shapes, batch)
     with Session(digest=form == "json") as session:
         book = session.rules
@@ -80,45 +81,52 @@ def command(
         compared = () if no_others or quiet else others.split(",") if others else book.index["others"]
         lines = [parse(name, book, precision) for name in compared]
         selection = Selection(select, ignore, book)
-        outcomes: list[Outcome] = []
-        failed = False
-        for model in find_models(models):
-            try:
-                view = session.view(model, fixed)
-                outcomes += [selection.apply(session.check(view, target, _besides(lines, wanted, target))) for target in wanted]
-            except UsageError:
-                raise
-            except DlalintError as error:
-                click.echo(f"dlalint: {error}", err=True)
-                failed = True
-        _report(outcomes, session, options)
-    if failed:
+        results = _check(session, find_models(models), fixed, wanted, [line for line in lines if line not in wanted])
+        results = [selection.apply(result) if isinstance(result, Outcome) else result for result in results]
+        _report(results, session, Options(form, path, verbose, quiet, not no_color))
+    outcomes = [result for result in results if isinstance(result, Outcome)]
+    if len(outcomes) < len(results):
         return 2
     return int(not exit_zero and any(_counts(finding, fail_on) for outcome in outcomes for finding in outcome.findings))
 
 
-def _besides(lines: Sequence[Target], wanted: Sequence[Target], target: Target) -> list[Target]:
-    """The targets to compare with: none of those that are reported in full."""
-    return [line for line in lines if line not in wanted and line != target]
+def _check(
+    session: Session, paths: Sequence[str], fixed: Overrides, wanted: Sequence[Target], others: Sequence[Target]
+) -> list[Outcome | Failure]:
+    """The outcome of every model on every target; a model that cannot be checked is said so and does not stop the others."""
+    results: list[Outcome | Failure] = []
+    for path in paths:
+        try:
+            view = session.view(path, fixed)
+            results += [session.check(view, target, others) for target in wanted]
+        except DlalintError as error:
+            click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
+            results.append(Failure(path, error.code, error.what, error.cure))
+        except Exception as error:  # a fault of ours must not cost the other models
+            if os.environ.get("DLALINT_DEBUG"):
+                raise
+            what, cure = f"internal error ({type(error).__name__}: {error})", "Please report it; DLALINT_DEBUG=1 shows where."
+            click.echo(f"dlalint: {for_terminal(f'{path}: error[E900]: {what}. {cure}')}", err=True)
+            results.append(Failure(path, "E900", what, cure))
+    return results
 
 
 def _counts(finding: Finding, fail_on: str) -> bool:
     return SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)
 
 
-def _report(outcomes: Sequence[Outcome], session: Session, options: Options) -> None:
+def _report(results: Sequence[Outcome | Failure], session: Session, options: Options) -> None:
+    outcomes = [result for result in results if isinstance(result, Outcome)]
     if not outcomes:
         return
     sources = session.rules.sources
     if options.form == "json":
         from dlalint.report.to_json import to_json
 
-        output.write(to_json(outcomes, sources), options.path)
+        output.write(to_json(results, sources), options.path)
         return
     from dlalint.report.to_text import to_text
 
-    rows = []
     columns = output.width()
-    for outcome in outcomes:
-        rows += to_text(outcome, sources, columns, verbose=options.verbose, quiet=options.quiet)
+    rows = [row for outcome in outcomes for row in to_text(outcome, sources, columns, verbose=options.verbose, quiet=options.quiet)]
     output.show(rows, options.path, options.color)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dlalint.errors import UsageError
-from dlalint.graph import Dim, Model, TensorType
+from dlalint.graph import Model, Shape, TensorType
+from dlalint.model.tensors import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,15 @@ class Overrides:
 
 def input_types(model: Model, names: tuple[str, ...], overrides: Overrides) -> dict[str, TensorType]:
     """The types of the graph inputs with the overrides applied; a symbol fixed at one input is fixed at all."""
+    declared = {name: model.graph.declared.get(name) or TensorType("undefined", None) for name in names}
     for name in overrides.shapes:
-        if name not in names:
-            raise UsageError(
-                f"the model has no input {name!r}", where=f"--shape {name}", cure=f"Its inputs: {', '.join(names)}.", code="E501"
-            )
+        if name not in declared:
+            cure = f"Its inputs: {', '.join(map(quoted, names))}." if names else "It has no inputs at all."
+            raise UsageError(f"the model has no input {quoted(name)}", where=f"--shape {name}", cure=cure, code="E501")
     symbols: dict[str, int] = {}
-    found = {name: _overridden(name, model.graph.declared.get(name), overrides, symbols) for name in names}
+    found = {name: _shaped(name, kind, overrides.shapes.get(name), symbols) for name, kind in declared.items()}
+    if overrides.batch is not None:
+        found.update(_batched({name: kind for name, kind in found.items() if name not in overrides.shapes}, overrides.batch, symbols))
     return {
         name: TensorType(kind.dtype, tuple(symbols.get(dim, dim) if isinstance(dim, str) else dim for dim in kind.shape))
         if kind.shape is not None
@@ -34,30 +37,46 @@ def input_types(model: Model, names: tuple[str, ...], overrides: Overrides) -> d
     }
 
 
-def _overridden(name: str, declared: TensorType | None, overrides: Overrides, symbols: dict[str, int]) -> TensorType:
-    kind = declared or TensorType("undefined", None)
-    wanted = overrides.shapes.get(name)
+def _shaped(name: str, kind: TensorType, wanted: tuple[int, ...] | None, symbols: dict[str, int]) -> TensorType:
     if wanted is None:
-        if overrides.batch is None or not kind.shape:
-            return kind
-        wanted_dims: tuple[Dim, ...] = (overrides.batch, *kind.shape[1:])
-        where = f"--batch {overrides.batch}"
-    else:
-        wanted_dims, where = wanted, f"--shape {name}"
-    if kind.shape is not None and len(kind.shape) != len(wanted_dims):
-        raise UsageError(f"input {name!r} has {len(kind.shape)} dimensions {_show(kind.shape)}", where=where, code="E501")
-    for old, new in zip(kind.shape or (), wanted_dims, strict=False):
-        if isinstance(old, int) and isinstance(new, int) and old != new:
-            raise UsageError(
-                f"input {name!r} is fixed at {_show(kind.shape or ())} in the file",
-                where=where,
-                cure="Export the model again with that size, or with a free dimension.",
-                code="E501",
-            )
-        if isinstance(old, str) and isinstance(new, int):
+        return kind
+    if kind.shape is not None and len(kind.shape) != len(wanted):
+        raise UsageError(
+            f"input {quoted(name)} has {len(kind.shape)} dimensions, not {len(wanted)}",
+            where=f"--shape {name}",
+            cure=f"Its shape in the file: {_show(kind.shape)}.",
+            code="E501",
+        )
+    for old, new in zip(kind.shape or (), wanted, strict=False):
+        if isinstance(old, int) and old != new:
+            raise _fixed(name, kind.shape or (), f"--shape {name}")
+        if isinstance(old, str):
             symbols[old] = new
-    return TensorType(kind.dtype, wanted_dims)
+    return TensorType(kind.dtype, wanted)
 
 
-def _show(shape: tuple[Dim, ...]) -> str:
-    return "x".join("?" if dim is None else str(dim) for dim in shape)
+def _batched(kinds: Mapping[str, TensorType], batch: int, symbols: dict[str, int]) -> dict[str, TensorType]:
+    """The inputs of ``kinds`` that take the batch; refuses one that none can take."""
+    found = {}
+    fixed = [(name, kind.shape) for name, kind in kinds.items() if kind.shape]
+    for name, shape in fixed:
+        if not isinstance(shape[0], int):
+            found[name] = TensorType(kinds[name].dtype, (batch, *shape[1:]))
+        if isinstance(shape[0], str):
+            symbols[shape[0]] = batch
+    if fixed and not found and all(shape[0] != batch for _, shape in fixed):
+        raise _fixed(*fixed[0], f"--batch {batch}")
+    return found
+
+
+def _fixed(name: str, shape: Shape, where: str) -> UsageError:
+    return UsageError(
+        f"input {quoted(name)} is fixed at {_show(shape)} in the file",
+        where=where,
+        cure="Export the model again with that size, or with a free dimension.",
+        code="E501",
+    )
+
+
+def _show(shape: Shape) -> str:
+    return "x".join("?" if dim is None else str(dim) for dim in shape) or "none, it is a scalar"

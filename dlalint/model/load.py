@@ -32,8 +32,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89HDF", "an HDF5 file (Keras weights)", "Convert with tf2onnx."),
     (0, b"ptrt", "a TensorRT engine", "dlalint reads the ONNX model the engine was built from."),
     (0, b"ftrt", "a TensorRT engine", "dlalint reads the ONNX model the engine was built from."),
-    (0, b"\x80\x02", "a Python pickle (PyTorch weights)", "Export with torch.onnx.export."),
-    (0, b"\x80\x04", "a Python pickle", "Export with torch.onnx.export."),
+    *((0, bytes((0x80, version)), "a Python pickle (PyTorch weights)", "Export with torch.onnx.export.") for version in range(2, 6)),
     (0, b"\x89PNG", "a PNG picture", "Give an ONNX model."),
     (0, b"\x7fELF", "a program", "Give an ONNX model."),
     (0, b"%PDF", "a PDF document", "Give an ONNX model."),
@@ -48,17 +47,15 @@ def load(path: str, *, digest: bool = False) -> Model:
     try:
         return _load(path, digest)
     except DlalintError as error:
-        error.where = error.where or path
+        error.where = error.where or path or "''"
         raise
-    except RecursionError as error:
-        raise LimitError("the model is nested too deeply", where=path, code="E201") from error
 
 
 def _load(path: str, digest: bool) -> Model:
     descriptor = _open(path)
     try:
         size = os.fstat(descriptor).st_size
-        head = os.pread(descriptor, 512, 0) if hasattr(os, "pread") else os.read(descriptor, 512)
+        head = os.read(descriptor, 512)
         _sniff(path, head, size)
         if size > MAX_BYTES:
             raise LimitError(
@@ -67,7 +64,9 @@ def _load(path: str, digest: bool) -> Model:
                 code="E202",
             )
         if size <= READ_WHOLE_BYTES:
-            data = Path(path).read_bytes()
+            with open(descriptor, "rb", closefd=False) as file:
+                file.seek(0)
+                data = file.read(size)
             model = Reader(data).model(path)
             checked = hashlib.sha256(data).hexdigest() if digest else ""
             return _validated(replace(model, digest=checked))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, count
 from typing import NamedTuple
 
 from dlalint.graph import Attribute, Function, Graph, Node, Op, TensorType
@@ -20,9 +21,27 @@ class Frame(NamedTuple):
     attributes: Mapping[str, Attribute]
 
 
-def scope(node: Node) -> str:
-    """The prefix of the names inside a call or branch."""
-    return f"{node.name or next((name for name in node.outputs if name), node.op.op_type)}/"
+class Scopes:
+    """Hands out the prefixes of the names inside calls and branches, such that no tensor of the opened model is named twice."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+
+    def prefix(self, node: Node, inner: Iterable[str]) -> str:
+        """The prefix for the tensors ``inner`` of a function or branch that stands in place of ``node``."""
+        stem = node.name or next((name for name in node.outputs if name), node.op.op_type)
+        names = [name for name in inner if name]
+        for prefix in chain((f"{stem}/",), (f"{stem}#{number}/" for number in count(2))):
+            found = {f"{prefix}{name}" for name in names}
+            if self._taken.isdisjoint(found):
+                self._taken |= found
+                return prefix
+        raise AssertionError  # pragma: no cover - the numbers do not end
+
+
+def tensors_of(nodes: Iterable[Node]) -> Iterator[str]:
+    """What ``nodes`` make."""
+    return (name for node in nodes for name in node.outputs)
 
 
 def renamed(node: Node, frame: Frame) -> Node:
@@ -49,36 +68,39 @@ def _resolved(op: Op, attributes: Mapping[str, Attribute]) -> Op:
     return Op(op.op_type, op.domain, resolved, b"", op.overload)
 
 
-def call_frame(function: Function, node: Node, frame: Frame) -> Frame:
+def call_frame(function: Function, node: Node, prefix: str, frame: Frame) -> Frame:
     """The body of ``function`` in place of the call ``node``."""
-    prefix = scope(node)
     rename = dict.fromkeys(function.inputs, "")
     rename.update(zip(function.inputs, node.inputs, strict=False))
-    _scoped(rename, prefix, function.nodes)
-    rename.update((formal, actual) for formal, actual in zip(function.outputs, node.outputs, strict=False) if actual)
+    rename.update((name, f"{prefix}{name}") for name in tensors_of(function.nodes) if name)
+    nodes = _handing_out(function.nodes, function.outputs, node.outputs, rename)
     attributes = {**function.defaults, **node.op.attributes}
     opsets = {**frame.opsets, **function.opsets}
-    return Frame(iter(function.nodes), rename, prefix, frame.origin, opsets, frame.depth + 1, attributes)
+    return Frame(iter(nodes), rename, prefix, frame.origin, opsets, frame.depth + 1, attributes)
 
 
-def branch_frame(branch: Graph, node: Node, frame: Frame) -> Frame:
+def branch_frame(branch: Graph, node: Node, prefix: str, frame: Frame) -> Frame:
     """The decided ``branch`` in place of the If ``node``."""
-    prefix = scope(node)
-    rename = {name: f"{prefix}{name}" for name in branch.constants}
-    _scoped(rename, prefix, branch.nodes)
-    made = {name for inner in branch.nodes for name in inner.outputs}
-    nodes = list(branch.nodes)
-    for formal, actual in zip(branch.outputs, node.outputs, strict=False):
-        if formal in made:
-            rename[formal] = actual
-        else:  # a branch that hands on a tensor from outside
-            nodes.append(Node("", Op("Identity", "", {}), (formal,), (f"{prefix}{actual}",)))
-            rename[f"{prefix}{actual}"] = actual
+    rename = dict(frame.rename)
+    rename.update((name, f"{prefix}{name}") for name in chain(branch.constants, tensors_of(branch.nodes)) if name)
+    nodes = _handing_out(branch.nodes, branch.outputs, node.outputs, rename)
     return Frame(iter(nodes), rename, prefix, frame.origin, frame.opsets, frame.depth + 1, frame.attributes)
 
 
-def _scoped(rename: dict[str, str], prefix: str, nodes: tuple[Node, ...]) -> None:
-    for node in nodes:
-        for name in node.outputs:
-            if name:
-                rename.setdefault(name, f"{prefix}{name}")
+def _handing_out(
+    nodes: tuple[Node, ...], formals: tuple[str, ...], actuals: tuple[str, ...], rename: dict[str, str]
+) -> list[Node]:
+    """``nodes``, with the outputs ``formals`` under their names outside; one that none of them makes is handed on by an Identity."""
+    made = set(tensors_of(nodes))
+    out = list(nodes)
+    for formal, actual in zip(formals, actuals, strict=False):
+        if not actual:
+            continue
+        if formal in made:
+            made.discard(formal)  # the same tensor handed out a second time is a copy
+            rename[formal] = actual
+        else:
+            outside = f"\ud800{actual}"  # a name that no file can hold
+            out.append(Node("", Op("Identity", "", {}), (formal,), (outside,)))
+            rename[outside] = actual
+    return out

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from dlalint.errors import LimitError, ModelError
 from dlalint.graph import Attribute, Function, Graph, Model, Node, Op, Tensor, TensorType
-from dlalint.model.tensors import TensorReader
+from dlalint.model.tensors import TensorReader, quoted
 from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, signed, varint
 
 MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
@@ -47,7 +47,7 @@ class Reader(TensorReader):
             elif number in (1, 2, 3, 7, 8, 25):
                 raise WireError(f"not an ONNX model: field {number} of the header has the wrong type")
         if not graph_spans:
-            raise ModelError("not an ONNX model: it holds no graph", code="E102")
+            raise ModelError("not an ONNX model: it holds no graph", cure="Export or download the model again.", code="E102")
         graph = self.graph(graph_spans, 0)
         functions = tuple(self._function(a, b) for a, b in function_spans)
         return Model(path, graph, ir_version, opsets, " ".join(filter(None, producer)), functions, len(self._buf))
@@ -55,7 +55,7 @@ class Reader(TensorReader):
     def graph(self, spans: list[Span], depth: int) -> Graph:
         """Read a GraphProto that may be stored in several pieces (protobuf merges them)."""
         if depth > MAX_DEPTH:
-            raise LimitError(f"subgraphs are nested more than {MAX_DEPTH} deep", code="E201")
+            raise LimitError(f"subgraphs are nested more than {MAX_DEPTH} deep", cure="Export it with fewer nested bodies.", code="E201")
         buf = self._buf
         name = ""
         nodes: list[Node] = []
@@ -71,8 +71,7 @@ class Reader(TensorReader):
                 elif number == 1:
                     nodes.append(self._node(a, b, depth))
                 elif number == 5:
-                    tensor = self.tensor(a, b)
-                    constants[tensor.name] = tensor
+                    self._add(self.tensor(a, b), constants)
                 elif number in (11, 12, 13):
                     value_name, value_type = self._value_info(a, b)
                     if value_type is not None:
@@ -82,9 +81,14 @@ class Reader(TensorReader):
                 elif number == 2:
                     name = self._text(a, b)
                 elif number == 15:
-                    tensor = self._sparse(a, b)
-                    constants[tensor.name] = tensor
+                    self._add(self._sparse(a, b), constants)
         return Graph(name, tuple(nodes), constants, tuple(inputs), tuple(outputs), declared)
+
+    @staticmethod
+    def _add(tensor: Tensor, constants: dict[str, Tensor]) -> None:
+        if tensor.name in constants:
+            raise ModelError(f"initializer {quoted(tensor.name)} is there twice", cure="Give each tensor its own name.", code="E106")
+        constants[tensor.name] = tensor
 
     def _opset(self, start: int, end: int, opsets: dict[str, int]) -> None:
         domain, version = "", 0

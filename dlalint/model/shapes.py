@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dlalint.graph import Op, Tensor, TensorType
+from dlalint.graph import Op, Tensor, TensorType, volume
 from dlalint.model import encode
 from dlalint.model.fold import Value
-from dlalint.model.tensors import TensorReader
+from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, TensorReader
 from dlalint.worker import NativeError, Worker
 
 MAX_CRASHES = 3  # then the rest of the model is read with the shapes it declares
@@ -87,8 +87,11 @@ def _has_payload(op: Op) -> bool:
 
 def merged(inferred: TensorType | None, declared: TensorType | None) -> TensorType | None:
     """What is known of a tensor from inference and from the file; inference wins where both speak."""
+    if declared is not None:
+        declared = _possible(declared)
     if inferred is None or inferred.dtype == "undefined":
         return declared
+    inferred = _possible(inferred)
     if declared is None or declared.shape is None:
         return inferred
     if inferred.shape is None:
@@ -97,3 +100,13 @@ def merged(inferred: TensorType | None, declared: TensorType | None) -> TensorTy
         return inferred
     dims = tuple(a if isinstance(a, int) or not isinstance(b, int) else b for a, b in zip(inferred.shape, declared.shape, strict=True))
     return TensorType(inferred.dtype, dims)
+
+
+def _possible(kind: TensorType) -> TensorType:
+    """``kind`` without what no tensor can have: exporters write -1 for a free dimension, and onnx infers negative ones for too large a window."""
+    if kind.shape is None:
+        return kind
+    shape = tuple(None if isinstance(dim, int) and not 0 <= dim < 1 << 31 else dim for dim in kind.shape)
+    if len(shape) > MAX_RANK or volume(tuple(dim for dim in shape if isinstance(dim, int) and dim)) >= MAX_ELEMENTS:
+        return TensorType(kind.dtype, None)
+    return TensorType(kind.dtype, shape)

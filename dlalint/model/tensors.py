@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dlalint.errors import ModelError
-from dlalint.graph import Location, Tensor, TensorType, dtype_name
+from dlalint.graph import Location, Tensor, TensorType, dtype_name, dtype_size, volume
 from dlalint.model.wire import BYTES, VARINT, Buffer, encode_varint, fields, signed, varint
 
 KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
 KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
+MAX_RANK = 64
+MAX_ELEMENTS = 1 << 62
+SHOWN_NAME = 200  # characters of a name in a message
+_AGAIN = "Export the model again."
 _INTEGER_CODES = (6, 7)
+_RAW = 9
+# TensorProto.float_data, int64_data, double_data, uint64_data -> the types they are for; int32_data takes all that are left
+_TYPED = {
+    4: ("float32", "complex64"),
+    7: ("int64",),
+    10: ("float64", "complex128"),
+    11: ("uint32", "uint64"),
+}
+_NOT_INT32 = frozenset(name for names in _TYPED.values() for name in names)
 _CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
 
 
@@ -52,11 +65,9 @@ class TensorReader:
             elif number == 14 and kind == VARINT:
                 location = a
         dtype = dtype_name(code)
-        if any(dim < 0 for dim in dims):
-            raise ModelError(f"tensor {name!r} has a negative dimension {tuple(dims)}", code="E104")
-        shape = tuple(dims)
+        shape = _shape(dims, name)
         if location == 1 or external:
-            return Tensor(name, dtype, shape, where=_external(external, name))
+            return Tensor(name, dtype, shape, where=_external(external, name, dtype, shape))
         return self._payload(name, dtype, code, shape, chunks, loose)
 
     def _payload(
@@ -70,15 +81,27 @@ class TensorReader:
     ) -> Tensor:
         buf = self._buf
         if dtype == "string":
-            return Tensor(name, dtype, dims, tuple(bytes(buf[a:b]) for number, a, b in chunks if number == 6), "strings")
-        field = 9 if any(c[0] == 9 for c in chunks) else next((c[0] for c in chunks), next(iter(loose), 9))
-        form = "varint" if field in (5, 7, 11) else "raw"
+            strings = [(a, b) for number, a, b in chunks if number == 6]
+            _fit(name, dtype, dims, len(strings), "elements", volume(dims) if strings else 0)
+            small = sum(b - a for a, b in strings) <= KEEP_BYTES
+            return Tensor(name, dtype, dims, tuple(bytes(buf[a:b]) for a, b in strings) if small else None, "strings")
+        field = _RAW if any(c[0] == _RAW for c in chunks) else next((c[0] for c in chunks), next(iter(loose), 0))
+        if field in (0, _RAW):
+            form = "raw"
+        elif dtype in _TYPED.get(field, ()) or (field == 5 and dtype not in _NOT_INT32):
+            form = "raw" if field in (4, 10) else "varint"
+        else:
+            raise ModelError(f"tensor {quoted(name)} of {dtype} keeps its elements in the field of another type", cure=_AGAIN, code="E104")
         spans = [(a, b) for number, a, b in chunks if number == field]
         total = sum(b - a for a, b in spans) + len(loose.get(field, b""))
+        if field and form == "raw":
+            _fit(name, dtype, dims, total, "bytes", _stored_bytes(dtype, dims))
         where = Location("", spans[0][0], spans[0][1] - spans[0][0]) if len(spans) == 1 else None
         if total > (KEEP_INTEGER_BYTES if code in _INTEGER_CODES else KEEP_BYTES):
             return Tensor(name, dtype, dims, None, form, where)
         payload = b"".join(bytes(buf[a:b]) for a, b in spans) + bytes(loose.get(field, b""))
+        if form == "varint":
+            _fit(name, dtype, dims, sum(byte < 0x80 for byte in payload), "elements", min(volume(dims), _stored_bytes(dtype, dims)))
         return Tensor(name, dtype, dims, payload, form, where)
 
     def _sparse(self, start: int, end: int) -> Tensor:
@@ -91,7 +114,7 @@ class TensorReader:
                 name, dtype = values.name, values.dtype
             elif number == 3:
                 dims.extend([signed(a)] if kind == VARINT else self._packed(a, b))
-        return Tensor(name, dtype, tuple(dims))
+        return Tensor(name, dtype, _shape(dims, name))
 
     def _entry(self, start: int, end: int, into: dict[str, str]) -> None:
         key = value = ""
@@ -101,7 +124,7 @@ class TensorReader:
             elif kind == BYTES and number == 2:
                 value = self._text(a, b)
         if key in into:
-            raise ModelError(f"external data states {key!r} twice", code="E105")
+            raise ModelError(f"external data states {quoted(key)} twice", cure=_AGAIN, code="E105")
         into[key] = value
 
     def _value_info(self, start: int, end: int) -> tuple[str, TensorType | None]:
@@ -163,11 +186,40 @@ class TensorReader:
             yield signed(value)
 
 
-def _external(entries: Mapping[str, str], name: str) -> Location:
+def quoted(name: str) -> str:
+    """A name from a model as it stands in a message: on one line, without control characters, cut when it is long."""
+    return repr(name) if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]!r}... ({len(name)} characters)"
+
+
+def _shape(dims: list[int], name: str) -> tuple[int, ...]:
+    if len(dims) > MAX_RANK:
+        raise ModelError(f"tensor {quoted(name)} has {len(dims)} dimensions", cure=_AGAIN, code="E104")
+    shape = tuple(dims)
+    if any(not 0 <= dim < 1 << 31 for dim in shape) or volume(shape) >= MAX_ELEMENTS:
+        raise ModelError(f"tensor {quoted(name)} has the impossible shape {shape}", cure=_AGAIN, code="E104")
+    return shape
+
+
+def _stored_bytes(dtype: str, dims: tuple[int, ...]) -> int:
+    """Bytes of the elements, the narrow types packed; 0 for a type of unknown width."""
+    return -(-volume(dims) * int(dtype_size(dtype) * 8) // 8)
+
+
+def _fit(name: str, dtype: str, dims: tuple[int, ...], held: int, unit: str, needed: int) -> None:
+    """Refuse a tensor that holds more or less than its shape says."""
+    if held != needed and (dtype == "string" or dtype_size(dtype)):
+        raise ModelError(f"tensor {quoted(name)} holds {held} {unit}, its shape {dims} of {dtype} needs {needed}", cure=_AGAIN, code="E104")
+
+
+def _external(entries: Mapping[str, str], name: str, dtype: str, dims: tuple[int, ...]) -> Location:
     numbers = {}
     for key in ("offset", "length"):
         text = entries.get(key, "")
         if text and not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise ModelError(f"external data of tensor {name!r} has an impossible {key} {text!r}", code="E105")
+            raise ModelError(f"external data of tensor {quoted(name)} has an impossible {key} {quoted(text)}", cure=_AGAIN, code="E105")
         numbers[key] = int(text) if text else None
-    return Location(entries.get("location", ""), numbers["offset"] or 0, numbers["length"])
+    if not entries.get("location"):
+        raise ModelError(f"external data of tensor {quoted(name)} names no file", cure=_AGAIN, code="E105")
+    if numbers["length"] is not None:
+        _fit(name, dtype, dims, numbers["length"], "bytes", _stored_bytes(dtype, dims))
+    return Location(entries["location"], numbers["offset"] or 0, numbers["length"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from dlalint.errors import LimitError
+from dlalint.errors import DlalintError, LimitError
 from dlalint.graph import Graph, Model, Node, Op, Tensor, TensorType
 from dlalint.graphview import Call, GraphView, Value
-from dlalint.model.fold import fold, value_of
+from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.inputs import Overrides, input_types
-from dlalint.model.opening import Frame, branch_frame, call_frame, renamed, scope
+from dlalint.model.opening import Frame, Scopes, branch_frame, call_frame, renamed, tensors_of
 from dlalint.model.shapes import ShapeOracle, merged
 
-MAX_CALLS = 200_000  # nodes after opening functions: a guard against functions that call functions
+MAX_STEPS = 200_000  # nodes and calls on the way while functions are opened: a guard against functions that call functions
 MAX_NESTING = 30
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
@@ -21,7 +21,11 @@ _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression
 def build(model: Model, oracle: ShapeOracle, overrides: Overrides | None = None) -> GraphView:
     """Open and type ``model``. Raises :class:`UsageError` when an override does not fit the model's inputs."""
     oracle.forget_crashes()
-    return _Builder(model, oracle, overrides or Overrides()).build()
+    try:
+        return _Builder(model, oracle, overrides or Overrides()).build()
+    except DlalintError as error:
+        error.where = f"{model.path}: {error.where}" if error.where else model.path
+        raise
 
 
 class _Builder:
@@ -37,6 +41,8 @@ class _Builder:
         self.dynamic: set[str] = set()
         self.tainted: set[str] = set()  # what depends on a free dimension
         self.unopened: set[tuple[str, str]] = set()
+        self.steps = 0
+        self.scopes = Scopes((*model.graph.inputs, *model.graph.constants, *tensors_of(model.graph.nodes)))
         self.inputs = tuple(name for name in model.graph.inputs if name not in model.graph.constants)
         for tensor in model.graph.constants.values():
             self._constant(tensor.name, tensor)
@@ -82,21 +88,27 @@ class _Builder:
     def _visit(self, node: Node, frame: Frame) -> Frame | None:
         if frame.rename or frame.prefix:
             node = renamed(node, frame)
-        if len(self.calls) > MAX_CALLS:
-            raise LimitError(f"the model has more than {MAX_CALLS} nodes once its functions are opened", code="E203")
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise LimitError(
+                f"the model has more than {MAX_STEPS} nodes once its functions are opened",
+                cure="Export it with fewer nested functions.",
+                code="E203",
+            )
         op = node.op
         function = self.functions.get((op.domain, op.op_type, op.overload)) if self.functions else None
         if function is not None:
             if frame.depth >= MAX_NESTING:
                 self.unopened.add((op.domain, op.op_type))
             else:
-                return call_frame(function, node, frame)
+                return call_frame(function, node, self.scopes.prefix(node, tensors_of(function.nodes)), frame)
         if op.op_type == "If" and not op.domain:
             branch = self._branch(node)
             if branch is not None:
+                prefix = self.scopes.prefix(node, (*branch.constants, *tensors_of(branch.nodes)))
                 for tensor in branch.constants.values():
-                    self._constant(f"{scope(node)}{tensor.name}", tensor)
-                return branch_frame(branch, node, frame)
+                    self._constant(f"{prefix}{tensor.name}", tensor)
+                return branch_frame(branch, node, prefix, frame)
         self._call(node, frame)
         return None
 
@@ -109,21 +121,21 @@ class _Builder:
 
     def _call(self, node: Node, frame: Frame) -> None:
         op = node.op
-        if op.op_type == "Constant" and not op.domain and isinstance(op.attributes.get("value"), Tensor):
-            tensor = op.attributes["value"]
-            assert isinstance(tensor, Tensor)
+        tensor = op.attributes.get("value")
+        if op.op_type == "Constant" and not op.domain and isinstance(tensor, Tensor) and node.outputs and node.outputs[0]:
             self._constant(node.outputs[0], tensor)
             self.calls.append(Call(node, frame.origin, (), True))
             return
-        captured = _captured(op) if op.graphs else ()
+        captured = tuple(frame.rename.get(name, name) for name in _captured(op)) if op.graphs else ()
         types = [self.types.get(name) if name else None for name in node.inputs]
-        values = [self.values.get(name) for name in node.inputs]
+        values = [self.values.get(name) if name else OMITTED for name in node.inputs]
         found = fold(op, values, types, frame.opsets.get("", 1), len(node.outputs)) if _may_fold(op, values) else None
         if found is not None and len(found) == len(node.outputs):
             for name, value in zip(node.outputs, found, strict=True):
-                self.values[name] = value
-                self.types[name] = TensorType(value.dtype, value.shape)
-                self.constants[name] = None
+                if name:
+                    self.values[name] = value
+                    self.types[name] = TensorType(value.dtype, value.shape)
+                    self.constants[name] = None
             self.calls.append(Call(node, frame.origin, captured, True))
             return
         self._type_outputs(node, frame, types, values)
@@ -140,7 +152,8 @@ class _Builder:
         inferred: tuple[TensorType | None, ...] = (None,) * count
         known = op.domain in ("", "ai.onnx.ml", "ai.onnx.training") and not op.graphs
         if known and all(found is not None for found, name in zip(types, node.inputs, strict=True) if name):
-            inferred = self.oracle.outputs(op, types, values, count, frame.opsets, self.model.ir_version)
+            given = [None if value is OMITTED else value for value in values]
+            inferred = self.oracle.outputs(op, types, given, count, frame.opsets, self.model.ir_version)
         for name, found in zip(node.outputs, inferred, strict=True):
             if not name:
                 continue
@@ -165,7 +178,7 @@ _VALUELESS = frozenset({"Shape", "Size", "Constant"})
 
 
 def _may_fold(op: Op, values: list[Value | None]) -> bool:
-    return not op.domain and (op.op_type in _VALUELESS or any(value is not None for value in values))
+    return not op.domain and (op.op_type in _VALUELESS or any(value is not None and value is not OMITTED for value in values))
 
 
 def _captured(op: Op) -> tuple[str, ...]:

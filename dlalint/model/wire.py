@@ -24,6 +24,9 @@ class WireError(ModelError):
 
     default_code = "E101"
 
+    def __init__(self, what: str) -> None:
+        super().__init__(what, cure="Export or download the model again.")
+
 
 def varint(buf: Buffer, pos: int, end: int) -> tuple[int, int]:
     """Decode one unsigned varint at ``pos``; returns the value and the position behind it."""

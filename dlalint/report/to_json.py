@@ -9,23 +9,34 @@ from typing import Any
 
 from dlalint import __version__
 from dlalint.finding import Finding
-from dlalint.plan import Outcome
+from dlalint.plan import Failure, Line, NodePlacement, Outcome
 
 SCHEMA = 1
 
 
-def to_json(outcomes: Sequence[Outcome], sources: Mapping[str, Any]) -> str:
-    """One object for one outcome, else ``{"schema": 1, "models": [...]}``; ends with a newline."""
-    documents = [document(outcome, sources) for outcome in outcomes]
+def to_json(results: Sequence[Outcome | Failure], sources: Mapping[str, Any]) -> str:
+    """One object for one result, else ``{"schema": 1, "models": [...]}``; ends with a newline.
+
+    A model that could not be checked has an ``error`` instead of a verdict.
+    """
+    documents = [document(result, sources) if isinstance(result, Outcome) else _failure(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "models": documents}
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "dlalint", "version": __version__},
+        "model": {"path": failure.path},
+        "error": {"code": failure.code, "message": failure.what, "fix": failure.cure},
+    }
 
 
 def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
     """An outcome as plain data."""
     model, target = outcome.model, outcome.target
     ids = [node.id for node in outcome.nodes]
-    layers = outcome.network.layers
     return {
         "schema": SCHEMA,
         "tool": {"name": "dlalint", "version": __version__},
@@ -46,30 +57,8 @@ def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
         },
         "verdict": outcome.verdict,
         "summary": asdict(outcome.summary),
-        "nodes": [
-            {
-                "index": node.number,
-                "name": node.name,
-                "id": node.id,
-                "op_type": node.op_type,
-                "domain": node.domain,
-                "device": node.device.value,
-                "segment": node.segment if node.segment >= 0 else None,
-                "codes": list(node.codes),
-                "macs": node.macs,
-            }
-            for node in outcome.nodes
-        ],
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.spec.kind,
-                "device": device.value,
-                "segment": segment,
-                "origin": [ids[number] for number in layer.origin],
-            }
-            for layer, device, segment in zip(layers, outcome.partition.devices, outcome.partition.segment_of, strict=True)
-        ],
+        "nodes": [_node(node) for node in outcome.nodes],
+        "layers": _layers(outcome, ids),
         "segments": _segments(outcome, ids),
         "tensors": {
             name: {"dtype": found.dtype, "shape": None if found.shape is None else list(found.shape), "bytes": found.bytes}
@@ -77,17 +66,46 @@ def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
         },
         "findings": [_finding(finding, sources) for finding in outcome.findings],
         "unchecked": list(outcome.unchecked),
-        "targets": [
-            {
-                "name": line.target,
-                "verdict": line.verdict,
-                "dla_nodes": line.dla_nodes,
-                "gpu_nodes": line.gpu_nodes,
-                "loadables": line.loadables,
-                "remark": line.remark,
-            }
-            for line in outcome.others
-        ],
+        "targets": [_line(line) for line in outcome.others],
+    }
+
+
+def _node(node: NodePlacement) -> dict[str, Any]:
+    return {
+        "index": node.number,
+        "name": node.name,
+        "id": node.id,
+        "op_type": node.op_type,
+        "domain": node.domain,
+        "device": node.device.value,
+        "segment": node.segment if node.segment >= 0 else None,
+        "codes": list(node.codes),
+        "macs": node.macs,
+    }
+
+
+def _layers(outcome: Outcome, ids: Sequence[str]) -> list[dict[str, Any]]:
+    partition = outcome.partition
+    return [
+        {
+            "name": layer.name,
+            "kind": layer.spec.kind,
+            "device": device.value,
+            "segment": segment,
+            "origin": [ids[number] for number in layer.origin],
+        }
+        for layer, device, segment in zip(outcome.network.layers, partition.devices, partition.segment_of, strict=True)
+    ]
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "name": line.target,
+        "verdict": line.verdict,
+        "dla_nodes": line.dla_nodes,
+        "gpu_nodes": line.gpu_nodes,
+        "loadables": line.loadables,
+        "remark": line.remark,
     }
 
 

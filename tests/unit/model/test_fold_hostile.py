@@ -106,6 +106,7 @@ FLAGS = Value("bool", (1,), (True,))
         ("ScatterND", (FLAGS, Value("int64", (1, 1), (0,)), FLAGS), {"reduction": b"add", "opset": 18}),
         ("Mod", (ints(1), ints(1)), {"fmod": 2}),
         ("Cast", (one(1),), {"to": DTYPE_CODES["string"]}),
+        ("Cast", (one(1),), {"to": 99}),
         ("Cast", (one(1),), {}),
         ("ConstantOfShape", (ints(2),), {"value": Tensor("", "int8", (2,), b"\1\2")}),
         ("ConstantOfShape", (ints(2),), {"value": 1}),
@@ -210,6 +211,10 @@ def well_formed(value: Value) -> bool:
         return all(type(item) is bool for item in value.items)
     low, high = LIMITS[value.dtype]
     return all(type(item) is int and low <= item <= high for item in value.items)
+
+
+def test_every_kind_of_operator_is_tried() -> None:
+    assert {"Add", "Cast", "Constant", "Dropout", "Gather", "ReduceSum", "Shape", "Split"} <= FOLDABLE
 
 
 @pytest.mark.parametrize("name", sorted(FOLDABLE))

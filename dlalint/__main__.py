@@ -1,0 +1,5 @@
+"""``python -m dlalint``."""
+
+from dlalint.cli import main
+
+main()
