@@ -1,5 +1,26 @@
-"""``python -m dlalint``."""
+"""The program: ``dlalint`` and ``python -m dlalint``."""
 
-from dlalint.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line. Shape inference loads in its own process while this one imports the rest."""
+    worker = None
+    if sys.argv[1:2] == ["check"]:
+        from dlalint.worker import Worker
+
+        worker = Worker().start()
+    from dlalint.cli import run
+
+    try:
+        code = run(sys.argv[1:], worker)
+    finally:
+        if worker is not None:
+            worker.close()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dlalint.engine.check import SHAPE, Checker
 from dlalint.engine.diagnose import Diagnosis
 from dlalint.engine.memory import weight_elements
+from dlalint.engine.predicates import bytes_in_words
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device
@@ -96,7 +96,7 @@ def _about_layers(placed: Placement, found: Diagnosis, causes: dict[str, int]) -
             found.on_layer("concat-of-outside", index, layer.spec.params.get("count"))
         elif beside != LATE:
             found.on_layer("reshape-beside-slice-or-concat", index, beside)
-        if partition.devices[index] is Device.UNKNOWN and verdict.unknown == (SHAPE,):
+        if partition.devices[index] is Device.UNKNOWN and SHAPE in verdict.unknown:
             names = [name for name in (*layer.inputs, *layer.outputs) if name not in placed.network.types]
             found.on_layer("shape-unknown", index, names[0] if names else layer.outputs[0])
 
@@ -105,7 +105,7 @@ def _about_partition(placed: Placement, found: Diagnosis) -> None:
     rules, partition, layers = placed.rules, placed.partition, placed.network.layers
     lost = sum(len(partition.candidates[number]) for number in partition.dropped)
     if partition.dropped:
-        cause = found.on_model("too-many-loadables", len(partition.candidates), lost=f"{lost} layers")
+        cause = found.on_model("too-many-loadables", len(partition.candidates), lost="1 layer" if lost == 1 else f"{lost} layers")
         for number in partition.dropped:
             for index in partition.candidates[number]:
                 found.on_layer("loadable-dropped", index, len(partition.candidates[number]) - 1, cause)
@@ -152,7 +152,7 @@ def _memory(placed: Placement, found: Diagnosis) -> None:
         for slug, used, limit in (("weights-too-large", weights, "memory.weights"), ("tensors-too-large", inner, "memory.tensors")):
             allowed = rules.limits.get(limit)
             if allowed is not None and isinstance(allowed.value, int) and used >= allowed.value:
-                found.on_layer(slug, min(members), used)
+                found.on_layer(slug, min(members), used, amount=bytes_in_words(used), room=bytes_in_words(allowed.value))
 
 
 def _io(placed: Placement, found: Diagnosis) -> None:
@@ -181,4 +181,4 @@ def _in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _moved(finding: Finding, place: dict[int, int]) -> Finding:
     if finding.cause is None:
         return finding
-    return replace(finding, cause=place[finding.cause])
+    return finding._replace(cause=place[finding.cause])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Union
 
 LimitValue = Union[int, float, bool, str, tuple[int, ...], tuple[float, ...], tuple[str, ...]]
@@ -26,8 +25,7 @@ class Limit(NamedTuple):
     refuses: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing to know about a model on a target.
 
     ``severity`` is ``error`` (falls to the GPU, or the build fails), ``warning`` (placed, but costly or at risk) or ``note``.

@@ -90,8 +90,7 @@ def volume(dims: tuple[int, ...]) -> int:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where the bytes of a tensor lie: in the model file itself (``file`` empty) or in a side file next to it."""
 
     file: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dlalint.graph import Model, Node, Scalar, Tensor, TensorType
@@ -29,8 +28,7 @@ class Call(NamedTuple):
     folded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class GraphView:
+class GraphView(NamedTuple):
     """The opened model.
 
     ``constants`` maps each tensor known at build time to its stored form, ``None`` when only its type is known. ``values`` holds the small

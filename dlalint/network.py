@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Union
 
 from dlalint.graph import Scalar, TensorType
 
+# TensorRT's LayerType names, as lowered; MISSING is an operator that the parser cannot import, UNKNOWN one that nobody here knows
+KINDS = frozenset(
+    "ACTIVATION CAST CONCATENATION CONDITION CONSTANT CONVOLUTION DECONVOLUTION DEQUANTIZE EINSUM ELEMENTWISE FILL FULLY_CONNECTED GATHER"
+    " GRID_SAMPLE IDENTITY LOOP LRN MATRIX_MULTIPLY NMS NON_ZERO NORMALIZATION ONE_HOT PADDING PARAMETRIC_RELU PLUGIN POOLING QUANTIZE"
+    " REDUCE RESIZE RNN SCALE SCATTER SELECT SHAPE SHUFFLE SLICE SOFTMAX TOPK UNARY MISSING UNKNOWN".split()
+)
 Param = Union[int, float, str, bool, None, tuple[int, ...], tuple[float, ...], tuple[str, ...]]
 
 
@@ -33,20 +38,31 @@ class Operand(NamedTuple):
         return None if self.type is None or self.type.shape is None else len(self.type.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class LayerSpec:
     """Everything about a layer but its names: shared by all layers that are alike, so that rules judge each kind of layer once.
 
-    ``kind`` is TensorRT's LayerType in upper case. ``params`` are the layer's parameters in TensorRT's terms. ``helper`` marks a layer that
-    only moves or relabels data for its neighbours (a broadcast, the reshapes around a fully connected layer): it counts as no node's work.
+    ``kind`` is TensorRT's LayerType in upper case. ``params`` are the layer's parameters in TensorRT's terms. ``helper`` marks a
+    layer that only moves or relabels data for its neighbours (a broadcast, the reshapes around a fully connected layer): it counts
+    as no node's work. Compared and hashed by identity; never changed.
     """
 
-    kind: str
-    params: Mapping[str, Param]
-    inputs: tuple[Operand, ...]
-    outputs: tuple[TensorType | None, ...]
-    helper: bool = False
-    note: str = ""
+    __slots__ = ("helper", "inputs", "kind", "note", "outputs", "params")
+
+    def __init__(
+        self,
+        kind: str,
+        params: Mapping[str, Param],
+        inputs: tuple[Operand, ...],
+        outputs: tuple[TensorType | None, ...],
+        helper: bool = False,
+        note: str = "",
+    ) -> None:
+        self.kind = kind
+        self.params = params
+        self.inputs = inputs
+        self.outputs = outputs
+        self.helper = helper
+        self.note = note
 
     @property
     def data(self) -> tuple[Operand, ...]:
@@ -64,8 +80,7 @@ class Layer(NamedTuple):
     origin: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Network:
+class Network(NamedTuple):
     """The layers in the parser's order, with the network's inputs and outputs by tensor name."""
 
     layers: tuple[Layer, ...]

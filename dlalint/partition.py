@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,8 +19,7 @@ ENTRY = "entry"  # the reason of a layer left out because it reads nothing of it
 Refuse = Callable[[Sequence[Group]], Mapping[int, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Mechanism:
+class Mechanism(NamedTuple):
     """How a release forms groups.
 
     ``walk`` is ``parser`` (the order of the layers) or ``breadth-first``. ``cut_batch`` and ``cut_source`` say whether layers
@@ -37,8 +35,7 @@ class Mechanism:
     limit: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Grouping:
+class Grouping(NamedTuple):
     """The candidates in order, those that stay loadables (indices into ``groups``), and why layers left their group."""
 
     groups: tuple[Group, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -27,10 +26,10 @@ from dlalint.worker import Worker
 class Session:
     """Checks models; shape inference, rules and everything that was found out once is shared. Use as a context manager."""
 
-    def __init__(self, rules: RuleSet | None = None, *, digest: bool = False) -> None:
-        """``digest`` asks for the SHA-256 of the models."""
+    def __init__(self, rules: RuleSet | None = None, *, digest: bool = False, worker: Worker | None = None) -> None:
+        """``digest`` asks for the SHA-256 of the models; ``worker`` is one that was started already."""
         self._digest = digest
-        self._worker = Worker().start()  # it loads while the rules and the model are read
+        self._worker = (worker or Worker()).start()  # it loads while the rules and the model are read
         self._oracle = ShapeOracle(self._worker)
         self.rules = rules or RuleSet.load()
         self._lowerer = Lowerer(self.rules.since)
@@ -59,7 +58,7 @@ class Session:
         """The predicted build of ``view`` on ``target``, and in one line each on ``others``."""
         outcome = assemble(view, self.place(view, target), self.rules, self._checker, self._converted(view, target))
         lines = [line(view, self.place(view, other), self.rules, self._converted(view, other)) for other in others if other != target]
-        return replace(outcome, others=tuple(lines))
+        return outcome._replace(others=tuple(lines))
 
     def _converted(self, view: GraphView, target: Target) -> Placement | None:
         """The placement of the model in FP16, for a target that takes no FP32 and a model that computes in it."""

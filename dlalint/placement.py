@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dlalint.engine.check import Checker, Verdict
 from dlalint.engine.diagnose import behind_gpu, beside
@@ -17,8 +17,7 @@ from dlalint.segments import partition
 LATE = "validation"
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """A network placed on a target, with the verdicts that led there.
 
     ``behind`` maps each sum or product with a constant that stays on the GPU to the layer that it follows there.

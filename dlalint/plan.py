@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dlalint.finding import Finding
@@ -20,11 +19,10 @@ class Crossing(NamedTuple):
     target: int
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Layers that run together: a loadable, a run of GPU layers, or a candidate that the limit sent to the GPU (not ``placed``)."""
 
-    index: int
+    number: int
     device: Device
     layers: tuple[int, ...]
     inputs: tuple[str, ...]
@@ -32,8 +30,7 @@ class Segment:
     placed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(NamedTuple):
     """The placement of a network.
 
     ``candidates`` are the groups before the limit, ``kept`` the indices of those that stay loadables. ``refused`` are the layers that
@@ -55,8 +52,7 @@ class Partition:
         return tuple(number for number in range(len(self.candidates)) if number not in kept)
 
 
-@dataclass(frozen=True, slots=True)
-class NodePlacement:
+class NodePlacement(NamedTuple):
     """Where a node of the model ends. ``segment`` is -1 when nothing of it remains at run time. ``id`` is unique in the model."""
 
     number: int
@@ -70,8 +66,7 @@ class NodePlacement:
     macs: int
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """The numbers of a build. Bytes are at the element size of the DLA; ``reformats`` is an upper bound."""
 
     nodes: int
@@ -90,8 +85,7 @@ class Summary:
     weight_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Boundary:
+class Boundary(NamedTuple):
     """A tensor that crosses: its type as the model has it, and its bytes on the way; ``bytes`` is ``None`` when a size is not known."""
 
     dtype: str
@@ -99,8 +93,7 @@ class Boundary:
     bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """The placement on another target in one line."""
 
     target: str
@@ -120,8 +113,7 @@ class Failure(NamedTuple):
     cure: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown."""
 
     model: Model

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dlalint.engine.ruleset import Card, RuleSet
 from dlalint.errors import UsageError
@@ -26,7 +24,7 @@ class Selection:
         kept = [index for index, finding in enumerate(outcome.findings) if self._wanted(finding)]
         place = {old: new for new, old in enumerate(kept)}
         findings = tuple(_moved(outcome.findings[index], place) for index in kept)
-        return replace(outcome, findings=findings)
+        return outcome._replace(findings=findings)
 
     def _wanted(self, finding: Finding) -> bool:
         def named(patterns: list[str]) -> bool:
@@ -36,7 +34,7 @@ class Selection:
 
 
 def _moved(finding: Finding, place: dict[int, int]) -> Finding:
-    return finding if finding.cause is None else replace(finding, cause=place.get(finding.cause))
+    return finding if finding.cause is None else finding._replace(cause=place.get(finding.cause))
 
 
 def find_card(text: str, book: RuleSet) -> Card:
@@ -45,7 +43,9 @@ def find_card(text: str, book: RuleSet) -> Card:
     found = book.by_code.get(wanted.upper()) or book.by_code.get(f"DLA{wanted}") or book.by_slug.get(wanted.lower())
     if found is not None:
         return found
-    near = difflib.get_close_matches(wanted.lower(), [*book.by_slug, *(code.lower() for code in book.by_code)], n=3, cutoff=0.5)
+    from difflib import get_close_matches
+
+    near = get_close_matches(wanted.lower(), [*book.by_slug, *(code.lower() for code in book.by_code)], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"no rule is called {wanted!r}", where="CODE", cure=f"{hint}`dlalint rules` lists them all.", code="E504")
 

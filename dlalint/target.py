@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Version = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One build target. ``name`` is ``<soc>-trt<major.minor>``; ``precision`` is ``fp16`` or ``int8`` (INT8 with FP16 allowed)."""
 
     name: str

@@ -19,6 +19,7 @@ from types import TracebackType
 from dlalint.errors import DlalintError
 
 TIMEOUT_SECONDS = 10.0
+_REINSTALL = "Reinstall onnx: pip install --force-reinstall onnx."
 
 
 class NativeError(DlalintError):
@@ -55,7 +56,10 @@ class Worker:
         process = self._process
         assert process is not None
         if not self._greeted:
-            self._newest = int(self._receive(process, "the start of shape inference")[0])
+            try:
+                self._newest = int(self._receive(process, "the start of shape inference")[0])
+            except NativeError as error:
+                raise NativeError(error.what, cure=_REINSTALL, code="E302") from None
             self._greeted = True
         return process
 
@@ -155,4 +159,4 @@ def _extension_path() -> Path:
             path = Path(folder) / f"onnx_cpp2py_export{suffix}"
             if path.exists():
                 return path
-    raise NativeError("onnx's extension module was not found", cure="Reinstall onnx: pip install --force-reinstall onnx.", code="E302")
+    raise NativeError("onnx's extension module was not found", cure=_REINSTALL, code="E302")

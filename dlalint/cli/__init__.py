@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from dlalint import __version__
 from dlalint.errors import DlalintError
+
+if TYPE_CHECKING:
+    from dlalint.worker import Worker
 
 COMMANDS = {
     "check": "Lint models and predict their placement.",
@@ -44,19 +48,19 @@ def group() -> None:
     """Predict what TensorRT puts on the DLA of a Jetson or DRIVE board, and why the rest falls back."""
 
 
-def main() -> None:
-    """The entry point of the program; sets the exit code."""
+def run(arguments: Sequence[str], worker: Worker | None = None) -> int:
+    """Run a command line and return the exit code; ``worker`` is shape inference that was started already."""
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(list(arguments), prog_name="dlalint", standalone_mode=False, obj=worker)
     except click.ClickException as error:
         error.show()
-        code = 2
+        return 2
     except click.Abort:
         click.echo("interrupted", err=True)
-        code = 130
+        return 130
     except DlalintError as error:
         from dlalint.report.escape import for_terminal
 
         click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
-        code = 2
-    sys.exit(code if isinstance(code, int) else 0)
+        return 2
+    return code if isinstance(code, int) else 0

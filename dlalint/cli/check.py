@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -20,12 +20,12 @@ from dlalint.plan import Failure, Outcome
 from dlalint.report.escape import for_terminal
 from dlalint.selection import Selection
 from dlalint.target import Target
+from dlalint.worker import Worker
 
 FORMATS = ("text", "json")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How to report."""
 
     form: str
@@ -52,7 +52,9 @@ class Options:
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict.")
 @click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@click.pass_obj
 def command(
+    worker: Worker | None,
     models: tuple[str, ...],
     targets: tuple[str, ...],
     precision: str,
@@ -75,7 +77,7 @@ def command(
     MODEL is a file, a folder (every .onnx below it) or a pattern.
     """
     fixed = overrides(shapes, batch)
-    with Session(digest=form == "json") as session:
+    with Session(digest=form == "json", worker=worker) as session:
         book = session.rules
         wanted = [parse(name, book, precision) for name in targets or (book.index["default"],)]
         compared = () if no_others or quiet else others.split(",") if others else book.index["others"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +20,13 @@ class WriteError(DlalintError):
 
 def width() -> int:
     """The columns to write for: those of the terminal, 100 for a pipe or file."""
-    return shutil.get_terminal_size((100, 24)).columns
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 100
+    except (OSError, ValueError):
+        return 100
 
 
 def show(rows: Sequence[Row], path: str | None, color: bool) -> None:
@@ -49,6 +53,8 @@ def write(text: str, path: str | None) -> None:
         except BrokenPipeError:  # the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    import tempfile
+
     target = Path(path)
     temporary = ""
     try:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlalint.engine.check import Checker, Verdict, Violation
 from dlalint.engine.predicates import in_words, value_in_words
@@ -17,17 +16,17 @@ from dlalint.network import Layer, Network
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 
 
-@dataclass(slots=True)
 class Diagnosis:
     """Collects the findings of one model on one target."""
 
-    rules: TargetRules
-    book: RuleSet
-    checker: Checker
-    network: Network
-    ids: Sequence[str]
-    findings: list[Finding] = field(default_factory=list)
-    _first: dict[int, int] = field(default_factory=dict)  # the finding that first sends a layer to the GPU
+    def __init__(self, rules: TargetRules, book: RuleSet, checker: Checker, network: Network, ids: Sequence[str]) -> None:
+        self.rules = rules
+        self.book = book
+        self.checker = checker
+        self.network = network
+        self.ids = ids
+        self.findings: list[Finding] = []
+        self._first: dict[int, int] = {}  # the finding that first sends a layer to the GPU
 
     def layer(self, index: int, verdict: Verdict, causes: Mapping[str, int]) -> None:
         """The violations of one layer. ``causes`` maps the slug of a card to the finding that its findings follow from."""
@@ -39,11 +38,11 @@ class Diagnosis:
                 self._first.setdefault(index, len(self.findings))
             self.findings.append(finding)
 
-    def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, lost: str = "") -> int:
+    def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, **extra: str) -> int:
         """A finding of a network rule about one layer; returns its index."""
         layer = self.network.layers[index]
         self._first.setdefault(index, len(self.findings))
-        return self._add(slug, layer=layer, observed=observed, cause=cause, extra={"lost": lost})
+        return self._add(slug, layer=layer, observed=observed, cause=cause, extra=extra)
 
     def on_model(self, slug: str, observed: Any, *, tensor: str = "", cause: int | None = None, **extra: str) -> int:
         """A finding about the model as a whole, or one of its tensors; returns its index."""
@@ -139,8 +138,7 @@ def _tensor_name(layer: Layer, index: int) -> str:
     return names[index] if 0 <= index < len(names) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Filler:
+class Filler(NamedTuple):
     """Fills the placeholders of a card's sentences."""
 
     diagnosis: Diagnosis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,18 +12,18 @@ from dlalint.finding import Limit, LimitValue
 
 CONFIDENCES = ("documented", "observed", "inferred")
 INFERRED = "inferred"
-_SHARED_KEYS = frozenset({"status", "kinds", "lifted", "notes", "beyond", *CONFIDENCES})
-_KEYS = _SHARED_KEYS | {"releases", "inherits", "read", "confirmed", "placement", "soc"}
+_SHARED_KEYS = frozenset({"status", "kinds", "confirmed", "lifted", "notes", "beyond", *CONFIDENCES})
+_KEYS = _SHARED_KEYS | {"releases", "inherits", "read", "placement", "soc"}
 
 
-@dataclass(slots=True)
 class Limits:
     """What holds for one target: limits by name, the source of each layer kind, how a value beyond a limit is judged, how groups form."""
 
-    values: dict[str, Limit] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
-    beyond: dict[str, str] = field(default_factory=dict)
-    placement: dict[str, Any] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.values: dict[str, Limit] = {}
+        self.kinds: dict[str, str] = {}
+        self.beyond: dict[str, str] = {}
+        self.placement: dict[str, Any] = {}
 
 
 class LimitFiles:
@@ -37,7 +36,7 @@ class LimitFiles:
         for name, table in self._tables.items():
             for release in table.get("releases", ()):
                 if release in self._file:
-                    raise _fault(name, f"release {release} is stated by {self._file[release]} too")
+                    raise fault(name, f"release {release} is stated by {self._file[release]} too")
                 self._file[release] = name
         self.names = frozenset(limit for table in self._tables.values() for part in _parts(table) for limit, *_ in _stated(part))
         self._meant: dict[str, tuple[str, ...]] = {}
@@ -49,6 +48,10 @@ class LimitFiles:
     def releases(self) -> frozenset[str]:
         """Every release with limits."""
         return frozenset(self._file)
+
+    def file_of(self, limit: str) -> str:
+        """The first file that states a limit."""
+        return next(name for name, table in self._tables.items() for part in _parts(table) if limit in (item[0] for item in _stated(part)))
 
     def read(self, release: str) -> str:
         """What was read for a release, in words."""
@@ -72,9 +75,9 @@ class LimitFiles:
         while parent is not None:
             name = self._file.get(parent)
             if name is None:
-                raise _fault(chain[-1] if chain else "limits", f"no file states release {parent}")
+                raise fault(chain[-1] if chain else "limits", f"no file states release {parent}")
             if name in chain:
-                raise _fault(name, "the release inherits from itself")
+                raise fault(name, "the release inherits from itself")
             chain.append(name)
             parent = self._tables[name].get("inherits")
         return chain
@@ -90,7 +93,7 @@ class LimitFiles:
                 found.kinds.update(dict.fromkeys(kinds, source))
             for limit, value, confidence, source in _stated(part):
                 found.values[limit] = Limit(limit, _frozen(value), confidence, (source,))
-        self._confirm(found, table)
+            self._confirm(found, part)
         for part in parts:
             found.beyond.update(part.get("beyond", {}))
             for limit, note in part.get("notes", {}).items():
@@ -98,9 +101,9 @@ class LimitFiles:
                     found.values[limit] = found.values[limit]._replace(note=note)
         found.placement.update(table.get("placement", {}))
 
-    def _confirm(self, found: Limits, table: Table) -> None:
+    def _confirm(self, found: Limits, part: Table) -> None:
         """A source that repeats an inherited limit for this release documents it again (observes it, when the source is a build)."""
-        for source, patterns in table.get("confirmed", {}).items():
+        for source, patterns in part.get("confirmed", {}).items():
             confidence = "observed" if self._sources[source]["kind"] == "build" else "documented"
             for limit in dict.fromkeys(name for pattern in patterns for name in self._names(pattern)):
                 old = found.values.get(limit)
@@ -113,18 +116,22 @@ class LimitFiles:
 
     def _check(self, name: str, table: Table) -> None:
         _only(name, table, _KEYS)
+        for release in table.get("releases", ()):
+            self._chain(release)
+        used = {table["placement"]["source"]} if "placement" in table else set()
+        patterns: list[str] = []
+        for part in _parts(table):
+            confirmed = part.get("confirmed", {})
+            used |= {source for *_, source in _stated(part)} | set(part.get("kinds", {})) | set(confirmed)
+            patterns += [pattern for found in confirmed.values() for pattern in found]
+            patterns += [*part.get("lifted", {}), *part.get("notes", {}), *part.get("beyond", {})]
         for soc, part in table.get("soc", {}).items():
             _only(f"{name}, soc.{soc}", part, _SHARED_KEYS)
-        used = set(table.get("confirmed", {})) | {table["placement"]["source"]} if "placement" in table else set(table.get("confirmed", {}))
-        patterns = [pattern for found in table.get("confirmed", {}).values() for pattern in found]
-        for part in _parts(table):
-            used |= {source for *_, source in _stated(part)} | set(part.get("kinds", {}))
-            patterns += [*part.get("lifted", {}), *part.get("notes", {}), *part.get("beyond", {})]
         for source in sorted(used - set(self._sources)):
-            raise _fault(name, f"unknown source {source}")
+            raise fault(name, f"unknown source {source}")
         for pattern in patterns:
             if not self._names(pattern):
-                raise _fault(name, f"no release states {pattern}")
+                raise fault(name, f"no release states {pattern}")
 
     def _names(self, pattern: str) -> tuple[str, ...]:
         """The limits that a name or pattern means."""
@@ -150,11 +157,13 @@ def _stated(part: Table) -> Iterator[tuple[str, Any, str, str]]:
 def _only(where: str, table: Table, known: frozenset[str]) -> None:
     for key in table:
         if key not in known:
-            raise _fault(where, f"unknown key {key}")
+            raise fault(where, f"unknown key {key}")
 
 
-def _fault(where: str, what: str) -> RuleDataError:
-    return RuleDataError(what, where=f"rules/{where}", cure="Mend the rule data.", code="E603")
+def fault(where: str, what: str) -> RuleDataError:
+    """The error for a rule file (path without suffix, then a comma and the table, if any)."""
+    file, _, table = where.partition(", ")
+    return RuleDataError(what, where=f"rules/{file}.toml{f', {table}' if table else ''}", cure="Mend the rule data.", code="E603")
 
 
 def _frozen(value: Any) -> LimitValue:

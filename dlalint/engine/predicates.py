@@ -63,6 +63,16 @@ def value_in_words(value: object) -> str:
     return _number(value)
 
 
+def bytes_in_words(count: int) -> str:
+    """Bytes in the unit that reads best: ``294 KiB``."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
 def _number(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"

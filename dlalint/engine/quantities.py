@@ -86,7 +86,7 @@ def effective_batch(found: TensorType | None) -> int | None:
 
 @quantity("layer.kinds")
 def _kind(spec: LayerSpec, _: Target) -> Any:
-    return SKIP if spec.kind == "UNKNOWN" else spec.kind
+    return SKIP if spec.kind in ("UNKNOWN", "MISSING") else spec.kind
 
 
 @quantity("shape.dynamic", tensors=True)

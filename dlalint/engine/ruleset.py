@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlalint.engine import memory, quantities, quantities_movement, store  # noqa: F401  (importing registers the quantities)
-from dlalint.engine.limits import INFERRED, LimitFiles
+from dlalint.engine.limits import INFERRED, LimitFiles, fault
 from dlalint.engine.predicates import NUMERIC, PREDICATES, in_words
 from dlalint.engine.registry import QUANTITIES, Quantity
-from dlalint.errors import RuleDataError
 from dlalint.finding import ERROR, SEVERITIES, Limit
 from dlalint.target import Target
 
 STAGES = ("layer", "validation", "network", "model")
 _CARD_KEYS = frozenset("code kinds stage severity verdict check limit unless message why instead rewrites sources examples".split())
-_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost state converted".split())
-_PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 
 
 class Test(NamedTuple):
@@ -31,8 +26,7 @@ class Test(NamedTuple):
     limit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A rule: what it looks at, what it says.
 
     ``tests`` are alternatives: the rule is broken when all of them fail. A layer rule without tests is broken by every layer of its kinds.
@@ -76,29 +70,32 @@ class BoundCard(NamedTuple):
         return self.tests[0].limit if self.tests else None
 
 
-@dataclass(frozen=True)
 class TargetRules:
     """All that holds for one target."""
 
-    target: Target
-    limits: Mapping[str, Limit]
-    kind_sources: Mapping[str, str]
-    placement: Mapping[str, Any]
-    cards: tuple[BoundCard, ...]
-    reason_without_dla: str
-    sources_without_dla: tuple[str, ...]
-
-    @cached_property
-    def by_kind(self) -> dict[str, tuple[BoundCard, ...]]:
-        """The cards that judge a layer kind, filled as kinds are met."""
-        return {}
+    def __init__(
+        self,
+        target: Target,
+        limits: Mapping[str, Limit],
+        placement: Mapping[str, Any],
+        cards: tuple[BoundCard, ...],
+        reason_without_dla: str = "",
+        sources_without_dla: tuple[str, ...] = (),
+    ) -> None:
+        self.target = target
+        self.limits = limits
+        self.placement = placement
+        self.cards = cards
+        self.reason_without_dla = reason_without_dla
+        self.sources_without_dla = sources_without_dla
+        self._by_kind: dict[str, tuple[BoundCard, ...]] = {}
 
     def cards_for(self, kind: str) -> tuple[BoundCard, ...]:
         """The cards that judge layers of ``kind``, in the order of their codes."""
-        found = self.by_kind.get(kind)
+        found = self._by_kind.get(kind)
         if found is None:
             found = tuple(bound for bound in self.cards if not bound.card.kinds or kind in bound.card.kinds)
-            self.by_kind[kind] = found
+            self._by_kind[kind] = found
         return found
 
 
@@ -121,7 +118,9 @@ class RuleSet:
         self._targets: dict[Target, TargetRules] = {}
         self._allowing: dict[tuple[Target, str, str], TargetRules] = {}
         if not checked:
-            self._check()
+            from dlalint.engine.soundness import check
+
+            check(self, tables)
 
     @classmethod
     def load(cls, folder: Path | None = None) -> RuleSet:
@@ -151,7 +150,7 @@ class RuleSet:
                 card._replace(tests=tuple(test._replace(limit=wider) if test.limit.name == name else test for test in card.tests))
                 for card in rules.cards
             )
-            self._allowing[key] = replace(rules, limits={**rules.limits, name: wider}, cards=cards)
+            self._allowing[key] = TargetRules(target, {**rules.limits, name: wider}, rules.placement, cards)
         return self._allowing[key]
 
     @cached_property
@@ -167,8 +166,8 @@ class RuleSet:
 
     def _bind(self, target: Target) -> TargetRules:
         for gap in self.index.get("without_dla", ()):
-            if gap["soc"] == target.soc and target.release in gap["releases"]:
-                return TargetRules(target, {}, {}, {}, (), gap["reason"], (gap["source"],))
+            if target.name in (f"{gap['soc']}-trt{release}" for release in gap["releases"]):
+                return TargetRules(target, {}, {}, (), gap["reason"], (gap["source"],))
         resolved = self.files.resolve(target.release, target.soc)
         beyond = resolved.beyond
         limits = dict(resolved.values)
@@ -181,22 +180,22 @@ class RuleSet:
                 cards.append(BoundCard(card, (), card.severity))
             elif tests and tests[0].limit.name == card.tests[0].limit:
                 cards.append(_judged(card, tests, beyond))
-        return TargetRules(target, limits, resolved.kinds, resolved.placement, tuple(cards), "", ())
+        return TargetRules(target, limits, resolved.placement, tuple(cards))
 
     def _card(self, file: str, slug: str, table: store.Table) -> Card:
-        where = f"{file}.toml, {slug}"
+        where = f"{file}, {slug}"
         for key in table:
             if key not in _CARD_KEYS:
-                raise _fault(where, f"unknown key {key}")
+                raise fault(where, f"unknown key {key}")
         for key in ("code", "message", "why", "instead"):
             if not table.get(key):
-                raise _fault(where, f"{key} is missing")
+                raise fault(where, f"{key} is missing")
         check = table.get("check", {})
         alternatives = check.get("any_of", [check] if check else [])
         tests = tuple(_test(where, alternative) for alternative in alternatives)
         stage, severity = table.get("stage", "layer"), table.get("severity", ERROR)
         if stage not in STAGES or severity not in SEVERITIES:
-            raise _fault(where, f"stage {stage} or severity {severity} does not exist")
+            raise fault(where, f"stage {stage} or severity {severity} does not exist")
         return Card(
             table["code"],
             slug,
@@ -215,38 +214,15 @@ class RuleSet:
             tuple(table.get("sources", ())),
         )
 
-    def _check(self) -> None:
-        if len(self.by_code) != len(self.cards):
-            raise _fault("cards", "two cards have one code")
-        known = self.files.names | {"layer.kinds"}
-        used = {"layer.kinds"}
-        for card in self.cards:
-            where = f"cards/{card.area}.toml, {card.slug}"
-            text = f"{card.message} {card.why} {card.instead}"
-            mentioned = set(_PLACEHOLDER.findall(text)) - _WORDS
-            needed = {test.limit for test in card.tests} | ({card.limit} if card.limit else set())
-            for name in sorted(needed - known):
-                raise _fault(where, f"no release states the limit {name}")
-            for name in sorted(mentioned - known - set(QUANTITIES)):
-                raise _fault(where, f"nothing fills the placeholder {{{name}}}")
-            for source in card.sources:
-                if source not in self.sources:
-                    raise _fault(where, f"unknown source {source}")
-            if card.unless and card.unless not in self.by_slug:
-                raise _fault(where, f"there is no card {card.unless}")
-            used |= needed | mentioned
-        for name in sorted(known - used):
-            raise _fault("limits", f"no card uses the limit {name}")
-
 
 def _test(where: str, table: Mapping[str, Any]) -> Test:
     names = [key for key in table if key in PREDICATES]
     if len(names) != 1 or set(table) - {*names, "of"}:
-        raise _fault(where, f"a check has one predicate of {', '.join(PREDICATES)}, and `of`")
+        raise fault(where, f"a check has one predicate of {', '.join(PREDICATES)}, and `of`")
     limit = table[names[0]]
     measured = table.get("of", limit)
     if measured not in QUANTITIES:
-        raise _fault(where, f"there is no quantity {measured}")
+        raise fault(where, f"there is no quantity {measured}")
     return Test(names[0], QUANTITIES[measured], limit)
 
 
@@ -264,7 +240,3 @@ def _judged(card: Card, tests: tuple[BoundTest, ...], beyond: Mapping[str, str])
 def limit_in_words(bound: BoundCard) -> str:
     """What the limits of a card allow, alternatives joined."""
     return " or ".join(in_words(test.predicate, test.limit.value) for test in bound.tests)
-
-
-def _fault(where: str, what: str) -> RuleDataError:
-    return RuleDataError(what, where=f"rules/{where}", cure="Mend the rule data.", code="E603")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -33,23 +31,40 @@ class Stored(NamedTuple):
 
     tables: dict[str, Table]
     checked: bool
-    cache: Path | None
+    stamp: str
 
 
 def read(folder: Path) -> Stored:
     """Every table file of ``folder`` by its path without suffix, examples left out. Raises :class:`RuleDataError` at invalid TOML."""
     files = sorted(folder.rglob("*.toml"))
-    cached = _cache_file(files)
-    if cached is not None:
-        with contextlib.suppress(OSError, ValueError):
-            found: dict[str, Table] = json.loads(cached.read_text(encoding="utf-8"))
-            return Stored(found, True, cached)
+    stamp = _stamp(files)
+    cache = _cache_file()
+    if cache is not None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = json.loads(cache.read_bytes())
+            if found["stamp"] == stamp:
+                return Stored(found["tables"], True, stamp)
     tables: dict[str, Table] = {path.relative_to(folder).with_suffix("").as_posix(): parse(path) for path in files}
     for name, table in tables.items():
         if name.startswith("cards/"):
             for card in table.values():
                 card.pop("examples", None)
-    return Stored(tables, False, cached)
+    return Stored(tables, False, stamp)
+
+
+def keep(stored: Stored) -> None:
+    """Write the cache whole or not at all; a cache that cannot be written is no error."""
+    import tempfile
+
+    path = _cache_file()
+    if path is None:
+        return
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"stamp": stored.stamp, "tables": stored.tables}, file)
+        os.replace(name, path)
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -62,32 +77,15 @@ def parse(path: Path) -> dict[str, Any]:
         raise RuleDataError(f"the rule file cannot be read: {error}", where=str(path), cure="Install dlalint again.", code="E602") from None
 
 
-def _cache_file(files: list[Path]) -> Path | None:
+def _cache_file() -> Path | None:
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     try:
-        home = Path(base) if base else Path.home() / ".cache"
-        stats = [(path.as_posix(), *_stamp(path)) for path in files]
-    except (OSError, RuntimeError):
+        return (Path(base) if base else Path.home() / ".cache") / "dlalint" / "rules.json"
+    except RuntimeError:  # no home
         return None
-    digest = hashlib.sha256(repr((__version__, sys.version_info[:2], stats)).encode()).hexdigest()
-    return home / "dlalint" / f"rules-{digest[:24]}.json"
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
-def keep(stored: Stored) -> None:
-    """Write the cache whole or not at all; a cache that cannot be written is no error."""
-    path = stored.cache
-    if path is None:
-        return
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for old in path.parent.glob("rules-*.json"):
-            old.unlink(missing_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(stored.tables, file)
-        os.replace(name, path)
+def _stamp(files: list[Path]) -> str:
+    """What the cache belongs to: this version, and the names, sizes and times of the files."""
+    found = [(path.as_posix(), status.st_size, status.st_mtime_ns) for path in files for status in (path.stat(),)]
+    return f"{__version__} {found}"

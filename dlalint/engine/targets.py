@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from dlalint.engine.ruleset import RuleSet
@@ -22,9 +21,11 @@ def parse(name: str, book: RuleSet, precision: str = "fp16") -> Target:
     found = _NAME.fullmatch(alias)
     if found is not None:
         plain = f"{found['soc']}-trt{int(found['major'])}.{int(found['minor'])}"
-        if plain in known:
-            return Target(plain, found["soc"], (int(found["major"]), int(found["minor"])), precision)
-    near = difflib.get_close_matches(wanted, [*known, *aliases], n=3, cutoff=0.5)
+        if alias in known or plain in known:
+            return Target(alias if alias in known else plain, found["soc"], (int(found["major"]), int(found["minor"])), precision)
+    from difflib import get_close_matches
+
+    near = get_close_matches(wanted, [*known, *aliases], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"unknown target {name!r}", where="--target", cure=f"{hint}`dlalint targets` lists them all.", code="E502")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dlalint.finding import SEVERITIES, Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Findings of one rule with one explanation. ``followers`` are nodes on which other findings follow from these."""
 
     findings: tuple[Finding, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dlalint.engine.predicates import bytes_in_words
 from dlalint.report.escape import for_terminal
 
 
@@ -79,14 +80,7 @@ def listed(names: Sequence[str], most: int) -> str:
 
 def size(count: int | None) -> str:
     """Bytes in the unit that reads best."""
-    if count is None:
-        return "unknown size"
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1024
-    return str(count)
+    return "unknown size" if count is None else bytes_in_words(count)
 
 
 def counted(count: int, noun: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from dlalint import __version__
@@ -56,7 +55,7 @@ def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
             "status": outcome.status,
         },
         "verdict": outcome.verdict,
-        "summary": asdict(outcome.summary),
+        "summary": outcome.summary._asdict(),
         "nodes": [_node(node) for node in outcome.nodes],
         "layers": _layers(outcome, ids),
         "segments": _segments(outcome, ids),
@@ -115,7 +114,7 @@ def _segments(outcome: Outcome, ids: Sequence[str]) -> list[dict[str, Any]]:
         numbers = dict.fromkeys(number for index in segment.layers for number in outcome.network.layers[index].origin)
         found.append(
             {
-                "id": segment.index,
+                "id": segment.number,
                 "device": segment.device.value,
                 "nodes": [ids[number] for number in numbers],
                 "layers": len(segment.layers),

@@ -145,7 +145,7 @@ class _Writer:
         ends = first if first == last else f"{first} ... {last}"
         label = segment.device.value.upper() if segment.placed else "gpu, a candidate over the limit"
         style = "good" if segment.device is Device.DLA else ""
-        yield spans(f"  {segment.index:>3} ", Span(f"{label:<3} ", style), Span(f"{counted(len(segment.layers), 'layer')}: ", "dim"), ends)
+        yield spans(f"  {segment.number:>3} ", Span(f"{label:<3} ", style), Span(f"{counted(len(segment.layers), 'layer')}: ", "dim"), ends)
         crossing = [("in ", segment.inputs), ("out ", segment.outputs)]
         if segment.device is Device.DLA:
             for word, names in crossing:

@@ -1,0 +1,91 @@
+"""One session for all tests of the rule data, and models written down as text."""
+
+from __future__ import annotations
+
+import csv
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.parser
+import pytest
+
+from dlalint.engine import store
+from dlalint.engine.check import Checker
+from dlalint.engine.ruleset import RuleSet
+from dlalint.engine.targets import parse
+from dlalint.pipeline import Session
+from dlalint.plan import Outcome
+
+HERE = Path(__file__).parent
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Rules that a test breaks must not push the user's own out of the cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def rules_folder() -> Path:
+    return store.locate()
+
+
+@pytest.fixture(scope="session")
+def session(_own_cache: None) -> Iterator[Session]:
+    with Session() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def book(session: Session) -> RuleSet:
+    return session.rules
+
+
+@pytest.fixture(scope="session")
+def checker() -> Checker:
+    return Checker()
+
+
+@pytest.fixture(scope="session")
+def outcome(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
+    """``outcome(text, target, opset=13, precision="fp16")``: the predicted build of a model written as text."""
+    path = tmp_path_factory.mktemp("models") / "model.onnx"
+
+    def run(text: str, target: str, opset: int = 13, precision: str = "fp16") -> Outcome:
+        path.write_bytes(_model(text, opset).SerializeToString())
+        return session.check(session.view(path), parse(target, session.rules, precision))
+
+    return run
+
+
+def _model(text: str, opset: int) -> onnx.ModelProto:
+    """The model of a graph in the syntax of ``onnx.parser``; tensors that are declared but neither made nor given a value are weights."""
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}, "custom": 1]> example {text}')
+    made = {name for node in model.graph.node for name in node.output}
+    for declared in [value for value in model.graph.value_info if value.name not in made]:
+        if all(tensor.name != declared.name for tensor in model.graph.initializer):
+            kind = declared.type.tensor_type
+            weights = model.graph.initializer.add(name=declared.name, data_type=kind.elem_type, data_location=onnx.TensorProto.EXTERNAL)
+            weights.dims.extend(dim.dim_value for dim in kind.shape.dim)
+            weights.external_data.add(key="location", value="weights.bin")
+        model.graph.value_info.remove(declared)
+    return model
+
+
+@pytest.fixture(scope="session")
+def golden() -> list[Row]:
+    """The rows of golden_limits.tsv."""
+    with (HERE / "golden_limits.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@pytest.fixture(scope="session")
+def table() -> dict[str, Any]:
+    """The functions of write_golden.py, which is a program and no module."""
+    return runpy.run_path(str(HERE / "write_golden.py"))
