@@ -17,8 +17,8 @@ class Target(NamedTuple):
 
     @property
     def release(self) -> str:
-        """The TensorRT release as written, for instance ``8.5``."""
-        return f"{self.trt[0]}.{self.trt[1]}"
+        """The TensorRT release as named, for instance ``8.5``."""
+        return self.name.partition("-trt")[2]
 
     @property
     def element_bytes(self) -> int:
