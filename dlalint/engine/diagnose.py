@@ -34,9 +34,9 @@ class Diagnosis:
         for violation in verdict.violations:
             card = violation.bound.card
             finding = self._of_layer(layer, violation, causes.get(card.slug))
+            place = self._put(finding, layer)
             if finding.severity == ERROR:
-                self._first.setdefault(index, len(self.findings))
-            self.findings.append(finding)
+                self._first.setdefault(index, place)
 
     def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, **extra: str) -> int:
         """A finding of a network rule about one layer; returns its index."""
@@ -64,10 +64,17 @@ class Diagnosis:
     ) -> int:
         card = self.book.by_slug[slug]
         limit = self.rules.limits.get(card.limit)
-        bound = next((found for found in self.rules.cards if found.card is card), BoundCard(card, (), card.severity))
+        bound = self.rules.bound(card)
         words = {"observed": value_in_words(observed), "limit": self._limit_words(bound, limit), "tensor": tensor, **extra}
-        self.findings.append(self._finding(bound, limit, layer, words, observed, tensor, cause))
-        return len(self.findings) - 1
+        return self._put(self._finding(bound, limit, layer, words, observed, tensor, cause), layer)
+
+    def _put(self, finding: Finding, layer: Layer | None) -> int:
+        """Add a finding and return its index; an error about a layer made of several nodes is one about each of them."""
+        place = len(self.findings)
+        self.findings.append(finding)
+        if layer is not None and finding.severity == ERROR:
+            self.findings += [finding._replace(node=self.ids[number], node_index=number) for number in layer.origin[1:]]
+        return place
 
     def _of_layer(self, layer: Layer, violation: Violation, cause: int | None) -> Finding:
         bound = violation.bound

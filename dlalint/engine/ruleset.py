@@ -89,6 +89,11 @@ class TargetRules:
         self.reason_without_dla = reason_without_dla
         self.sources_without_dla = sources_without_dla
         self._by_kind: dict[str, tuple[BoundCard, ...]] = {}
+        self._by_slug = {bound.card.slug: bound for bound in cards}
+
+    def bound(self, card: Card) -> BoundCard:
+        """``card`` with the limits of the target; without any when none of them holds here."""
+        return self._by_slug.get(card.slug) or BoundCard(card, (), card.severity)
 
     def cards_for(self, kind: str) -> tuple[BoundCard, ...]:
         """The cards that judge layers of ``kind``, in the order of their codes."""

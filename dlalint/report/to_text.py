@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlalint.engine.predicates import value_in_words
-from dlalint.finding import ERROR, NOTE, WARNING, Finding
+from dlalint.finding import ERROR, NOTE, WARNING
 from dlalint.graph import Device
 from dlalint.plan import Line, Outcome, Segment
 from dlalint.report.grouping import Group, grouped
@@ -129,28 +129,32 @@ class _Writer:
             yield from wrapped(f"  {first.code} ", f"{about}{first.message}{others}. {first.fix}", self.width)
 
     def segments(self) -> Iterator[Row]:
-        found = self.outcome.partition.segments
-        if not any(segment.device is Device.DLA for segment in found):
+        found = _runs(self.outcome.partition.segments)
+        if not any(run[0].device is Device.DLA for run in found):
             return
         yield spans(Span("Partition", "title"))
         most = len(found) if self.verbose else _SEGMENTS
-        for segment in found[:most]:
-            yield from self._segment(segment)
+        for run in found[:most]:
+            yield from self._run(run)
         if len(found) > most:
-            yield spans(Span(f"  and {counted(len(found) - most, 'more segment')[: -0 or None]} (-v shows all)", "dim"))
+            yield spans(Span(f"  and {len(found) - most} more (-v shows all)", "dim"))
 
-    def _segment(self, segment: Segment) -> Iterator[Row]:
+    def _run(self, run: Sequence[Segment]) -> Iterator[Row]:
         layers = self.outcome.network.layers
-        first, last = layers[segment.layers[0]].name, layers[segment.layers[-1]].name
-        ends = first if first == last else f"{first} ... {last}"
-        label = segment.device.value.upper() if segment.placed else "gpu, a candidate over the limit"
+        segment, end = run[0], run[-1]
+        count = sum(len(part.layers) for part in run)
+        first, last = layers[segment.layers[0]].name, layers[end.layers[-1]].name
+        over = sum(not part.placed for part in run)
+        said = counted(count, "layer") + (f", {counted(over, 'candidate')} over the limit" if over else "")
+        numbers = str(segment.number) if len(run) == 1 else f"{segment.number}-{end.number}"
         style = "good" if segment.device is Device.DLA else ""
-        yield spans(f"  {segment.number:>3} ", Span(f"{label:<3} ", style), Span(f"{counted(len(segment.layers), 'layer')}: ", "dim"), ends)
-        crossing = [("in ", segment.inputs), ("out ", segment.outputs)]
+        names = first if first == last else f"{first} ... {last}"
+        lead = f"  {numbers:>7} {segment.device.value.upper():<3} "
+        yield (Span(f"  {numbers:>7} "), Span(f"{segment.device.value.upper():<3} ", style), Span(f"{said}: ", "dim"), *spans(names))
         if segment.device is Device.DLA:
-            for word, names in crossing:
-                sizes = [f"{name} {size(self.outcome.boundaries[name].bytes)}" for name in names]
-                yield from wrapped(f"          {word:<4}", listed(sizes, self.shown), self.width)
+            for word, tensors in (("in", segment.inputs), ("out", segment.outputs)):
+                sizes = [f"{name} {size(self.outcome.boundaries[name].bytes)}" for name in tensors]
+                yield from wrapped(f"{' ' * len(lead)}{word:<4}", listed(sizes, self.shown), self.width)
 
     def unchecked(self) -> Iterator[Row]:
         if not self.outcome.unchecked:
@@ -165,6 +169,17 @@ class _Writer:
         yield spans(Span("Other targets", "title"))
         for line in self.outcome.others:
             yield spans("  ", f"{line.target}: ", Span(line.verdict, _MARK[line.verdict]), _rest(line))
+
+
+def _runs(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Loadables alone, what runs on the GPU between them together."""
+    runs: list[list[Segment]] = []
+    for segment in segments:
+        if runs and Device.DLA not in (segment.device, runs[-1][0].device):
+            runs[-1].append(segment)
+        else:
+            runs.append([segment])
+    return runs
 
 
 def _rest(line: Line) -> str:
@@ -196,6 +211,3 @@ def verdict_sentence(outcome: Outcome) -> str:
         parts.append(f"{100 * summary.dla_macs / total:.0f} % of the multiplications on the DLA")
     folded = f" {counted(summary.folded_nodes, 'node')} folded away." if summary.folded_nodes else ""
     return ", ".join(parts) + "." + folded
-
-
-__all__ = ["Finding", "to_text", "verdict_sentence"]

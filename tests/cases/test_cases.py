@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -31,12 +30,6 @@ def _load() -> ModuleType:
 score = _load()
 BUILDS: dict[str, dict[str, Any]] = dict(score.builds())
 KNOWN: dict[str, dict[str, Any]] = tomllib.loads((HERE / "disagreements.toml").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[Session]:
-    with Session() as running:
-        yield running
 
 
 @pytest.mark.parametrize("name", BUILDS)
