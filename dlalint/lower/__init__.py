@@ -1,4 +1,8 @@
-"""From ONNX nodes to TensorRT layers, as the parser of one release makes them."""
+"""From ONNX nodes to TensorRT layers, as the parser of one release makes them.
+
+TensorRT 5.0 is read as 5.1. Its own parser adds a padding layer before a convolution or pooling whose two sides are padded differently,
+and makes plugins of all activations but Relu, Sigmoid and Tanh; neither is modelled.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +73,7 @@ class Lowerer:
         if found is None:
             context = Context(node.op, inputs, outputs, opset, trt)
             self._lowering(view, node, trt)(context)
+            _make_the_rest(context)
             found = self._known[key] = tuple(context.steps)
         return found
 
@@ -84,6 +89,15 @@ class Lowerer:
                 return simple("MISSING", note=op.op_type)
         found = self._table.get(op.op_type)
         return found if found is not None else simple("UNKNOWN", note=f"{op.op_type} is not an operator that this version of dlalint knows")
+
+
+def _make_the_rest(node: Context) -> None:
+    """Every output comes from somewhere, also those that no importer of TensorRT makes: indices of maxima, means of a training step."""
+    made = {ref for step in node.steps for ref in step.outputs}
+    for index in range(len(node.outputs)):
+        if f"o{index}" not in made:
+            source = ("i0",) if node.has(0) else ()
+            node.layer("PLUGIN", source, f"o{index}", suffix=f"[{index}]", note=f"output {index} of {node.op.op_type}")
 
 
 def _operand(view: GraphView, name: str, floats: bool) -> Operand:
@@ -110,18 +124,17 @@ def _instantiate(call: Call, steps: Sequence[Step], layers: list[Layer], types: 
     stem = next((name for name in node.outputs if name), label)
     origin = (call.origin,)
     for step in steps:
-        outputs = []
-        for ref, kind in zip(step.outputs, step.spec.outputs, strict=True):
-            name = node.outputs[int(ref[1:])] if ref[0] == "o" and int(ref[1:]) < len(node.outputs) else ""
-            if not name:
-                name = f"{stem}#{ref}"
-                if kind is not None:
-                    types[name] = kind
-            outputs.append(name)
-        inputs = tuple(node.inputs[int(ref[1:])] if ref[0] == "i" else _made(node, ref, stem) for ref in step.inputs)
-        layers.append(Layer(f"{label} {step.suffix}" if step.suffix else label, step.spec, inputs + call.captured, tuple(outputs), origin))
+        outputs = tuple(_name(node, ref, stem) for ref in step.outputs)
+        kinds = zip(outputs, step.spec.outputs, strict=True)
+        types.update({name: kind for name, kind in kinds if kind is not None and name not in node.outputs})
+        inputs = tuple(_name(node, ref, stem) for ref in step.inputs)
+        layers.append(Layer(f"{label} {step.suffix}" if step.suffix else label, step.spec, inputs + call.captured, outputs, origin))
 
 
-def _made(node: Node, ref: str, stem: str) -> str:
+def _name(node: Node, ref: str, stem: str) -> str:
+    """The name of a tensor: the node's own, or one made up; an input that the node does not have is empty."""
     index = int(ref[1:])
-    return node.outputs[index] if ref[0] == "o" and index < len(node.outputs) and node.outputs[index] else f"{stem}#{ref}"
+    if ref[0] == "i":
+        return node.inputs[index] if index < len(node.inputs) else ""
+    own = node.outputs[index] if ref[0] == "o" and index < len(node.outputs) else ""
+    return own or f"{stem}#{ref}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dlalint.graph import Shape
-from dlalint.lower.context import Context, Lowering, simple
-from dlalint.lower.window import Window, explicit_pads, window
+from dlalint.lower.context import Context, Lowering, Ref, simple
+from dlalint.lower.window import Window, same_padding, sized, spatial_dims, unsqueezed, window
 from dlalint.network import Param
 
 
@@ -12,51 +12,53 @@ def conv(node: Context) -> None:
     """Convolution; a one-dimensional one between two shuffles that add and drop the width."""
     found = window(node, _weight_kernel(node))
     maps = _first(node.operand("i1").dims)
-    params = _params(node, found, maps)
-    inputs = _operands(node)
     if found.spatial != 1:
-        node.layer("CONVOLUTION", inputs, given=params)
+        node.layer("CONVOLUTION", ("i0", *_weights(node)), given=_params(node, found, maps))
         return
-    wide = node.reshape("i0", _unsqueezed(node.shape("i0")))
-    made = node.layer("CONVOLUTION", (wide, *inputs[1:]), node.typed(_unsqueezed(node.shape("o0"))), given=_two_dimensional(params))
+    wide = node.reshape("i0", unsqueezed(node.shape("i0")))
+    flat = node.typed(unsqueezed(node.shape("o0")))
+    made = node.layer("CONVOLUTION", (wide, *_weights(node)), flat, given=_params(node, found.widened(), maps))
     node.reshape(made, node.shape("o0"), "o0")
 
 
 def conv_transpose(node: Context) -> None:
     """Deconvolution; what output_padding leaves over becomes a slice (a padding layer before 8.2) and a separate bias."""
     found = window(node, _weight_kernel(node), transposed=True)
-    group = node.op.get_int("group", 1)
     weights = node.operand("i1").dims
-    maps = weights[1] * group if weights is not None and len(weights) > 1 else None
-    post, left = _spend_output_padding(node, found)
-    params = _params(node, found, maps) | {"post_padding": post}
-    inputs = _operands(node)
-    source = "i0"
-    if found.spatial == 1:
-        params = _two_dimensional(params)
-        source = node.reshape("i0", _unsqueezed(node.shape("i0")))
-    if not left:
-        if found.spatial != 1:
-            node.layer("DECONVOLUTION", (source, *inputs[1:]), given=params)
-            return
-        made = node.layer("DECONVOLUTION", (source, *inputs[1:]), node.typed(_unsqueezed(node.shape("o0"))), given=params)
-        node.reshape(made, node.shape("o0"), "o0")
+    maps = weights[1] * node.op.get_int("group", 1) if weights is not None and len(weights) > 1 else None
+    found, left = _spend_output_padding(node, found)
+    if found.spatial != 1:
+        _deconvolution(node, "i0", _params(node, found, maps), node.shape("o0"), left, "o0")
         return
-    made = node.layer("DECONVOLUTION", (source, "i1"), node.typed(_shrunk(node.shape("o0"), left)), given=params)
+    wide = node.reshape("i0", unsqueezed(node.shape("i0")))
+    params = _params(node, found.widened(), maps)
+    made = _deconvolution(node, wide, params, unsqueezed(node.shape("o0")), (*left, 0) if left else (), None)
+    node.reshape(made, node.shape("o0"), "o0")
+
+
+def _deconvolution(
+    node: Context, source: Ref, params: dict[str, Param], shape: Shape | None, left: tuple[int, ...], output: Ref | None
+) -> Ref:
+    """The layers between the reshapes: they make ``shape``, of which ``left`` rows and columns are not the deconvolution's."""
+    made = output if output is not None else node.typed(shape)
+    if not left:
+        return node.layer("DECONVOLUTION", (source, *_weights(node)), made, given=params)
+    small = node.layer("DECONVOLUTION", (source, "i1"), node.typed(_shrunk(shape, left)), given=params)
+    last = node.typed(shape) if node.has(2) else made
     if node.trt >= (8, 2):
-        padded = node.layer("SLICE", (made,), _last(node), suffix="[Slice]", mode="FILL", static=True, fill=0.0, axes=(2, 3), stride=(1, 1))
+        axes = tuple(axis for axis, count in enumerate(left, 2) if count)
+        padded = node.layer(
+            "SLICE", (small,), last, suffix="[Slice]", mode="FILL", static=True, axes=axes, stride=(1,) * len(axes), fill=0.0
+        )
     else:
-        padded = node.layer("PADDING", (made,), _last(node), suffix="[Padding]")
-    if node.has(2):
-        node.layer("ELEMENTWISE", (padded, "i2"), suffix="[ElementWise]", op="SUM")
+        padded = node.layer("PADDING", (small,), last, suffix="[Padding]", mode="constant")
+    if not node.has(2):
+        return padded
+    return node.layer("ELEMENTWISE", (padded, "i2"), made, suffix="[ElementWise]", op="SUM", constants=1, broadcast=False)
 
 
-def _last(node: Context) -> str | None:
-    return None if node.has(2) else "o0"
-
-
-def _operands(node: Context) -> tuple[str, ...]:
-    return tuple(f"i{index}" for index in range(min(len(node.inputs), 3)) if node.has(index))
+def _weights(node: Context) -> tuple[Ref, ...]:
+    return tuple(f"i{index}" for index in (1, 2) if node.has(index))
 
 
 def _weight_kernel(node: Context) -> tuple[int, ...] | None:
@@ -78,18 +80,6 @@ def _params(node: Context, found: Window, maps: int | None) -> dict[str, Param]:
     }
 
 
-def _two_dimensional(params: dict[str, Param]) -> dict[str, Param]:
-    widened: dict[str, Param] = {}
-    for name, filler in (("kernel", 1), ("stride", 1), ("dilation", 1), ("pre_padding", 0), ("post_padding", 0)):
-        value = params[name]
-        widened[name] = (int(value[0]), filler) if isinstance(value, tuple) and len(value) == 1 else value
-    return params | widened | {"spatial": 2}
-
-
-def _unsqueezed(shape: Shape | None) -> Shape | None:
-    return None if shape is None else (*shape, 1)
-
-
 def _shrunk(shape: Shape | None, left: tuple[int, ...]) -> Shape | None:
     if shape is None or len(shape) < len(left):
         return None
@@ -97,14 +87,42 @@ def _shrunk(shape: Shape | None, left: tuple[int, ...]) -> Shape | None:
     return shape[:keep] + tuple(dim - cut if isinstance(dim, int) else dim for dim, cut in zip(shape[keep:], left, strict=True))
 
 
-def _spend_output_padding(node: Context, found: Window) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
-    """Padding behind, after output_padding was taken from it; and what of output_padding is left."""
-    extra = node.op.get_ints("output_padding")
-    if found.post is None or not extra or not any(extra) or not explicit_pads(node) or len(extra) != len(found.post):
-        return found.post, ()
-    post = tuple(max(pad - more, 0) for pad, more in zip(found.post, extra, strict=True))
+def _spend_output_padding(node: Context, found: Window) -> tuple[Window, tuple[int, ...]]:
+    """The window after output_padding was taken from the padding behind; and what of output_padding is left."""
+    if found.spatial is None or found.post is None or same_padding(node):
+        return found, ()
+    extra = sized(node.op.get_ints("output_padding"), found.spatial, 0)
+    wanted = node.op.get_ints("output_shape")
+    if node.trt < (7, 0):
+        return found if wanted or not any(extra) else found._replace(post=_less(node, found.post, extra)), ()
+    if wanted:
+        found, extra = _from_output_shape(node, found, sized(wanted[-found.spatial :], found.spatial, 0), extra)
+    if found.post is None:
+        return found, ()
     left = tuple(max(more - pad, 0) for pad, more in zip(found.post, extra, strict=True))
-    return post, left if any(left) else ()
+    post = tuple(max(pad - more, 0) for pad, more in zip(found.post, extra, strict=True))
+    return found._replace(post=post), left if any(left) else ()
+
+
+def _less(node: Context, post: tuple[int, ...], extra: tuple[int, ...]) -> tuple[int, ...]:
+    """The parser of 5.x takes output_padding away even below zero; that of 6.0 takes the padding from itself."""
+    return (0,) * len(post) if node.trt >= (6, 0) else tuple(pad - more for pad, more in zip(post, extra, strict=True))
+
+
+def _from_output_shape(node: Context, found: Window, wanted: tuple[int, ...], extra: tuple[int, ...]) -> tuple[Window, tuple[int, ...]]:
+    """The padding (from 7.1) or the output_padding (7.0) that gives the wanted size; the smaller half of the padding lies in front."""
+    inside = spatial_dims(node, found)
+    if inside is None or found.reach is None or found.stride is None or found.pre is None or found.post is None:
+        return found._replace(pre=None, post=None), extra
+    full = tuple(step * (size - 1) + reach for size, step, reach in zip(inside, found.stride, found.reach, strict=True))
+    if node.trt < (7, 1):
+        cropped = (size - before - behind for size, before, behind in zip(full, found.pre, found.post, strict=True))
+        return found, tuple(size - made for size, made in zip(wanted, cropped, strict=True))
+    total = tuple(size + more - made for size, more, made in zip(full, extra, wanted, strict=True))
+    pre = tuple(int(pad / 2) for pad in total)
+    post = tuple(pad - front for pad, front in zip(total, pre, strict=True))
+    missing = tuple(-pad if pad < 0 else more for pad, more in zip(post, extra, strict=True))
+    return found._replace(pre=pre, post=tuple(max(pad, 0) for pad in post)), missing
 
 
 def _first(dims: tuple[int, ...] | None) -> int | None:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from dlalint.graph import Shape
-from dlalint.lower.context import Context, Lowering, simple
+from dlalint.graph import Shape, TensorType
+from dlalint.lower.context import Context, Lowering, Ref
+from dlalint.lower.elementwise import binary_layers, by_constant, unary_layer
+from dlalint.lower.scaling import scale
 
 
 def batch_normalization(node: Context) -> None:
-    """A scale per channel; computed with elementwise layers when its parameters are not constants."""
-    if not all(node.constant(index) for index in (1, 2, 3, 4)):
+    """A scale per channel; elementwise layers when a parameter is computed, or from 7.0 to 8.4 not FP32."""
+    parameters = [node.operand(f"i{index}") for index in (1, 2, 3, 4)]
+    narrow = (7, 0) <= node.trt < (8, 5) and any(found.type is not None and found.type.dtype != "float32" for found in parameters)
+    if narrow or not all(found.constant for found in parameters):
         _computed(node)
-        return
-    shape = node.shape("i0")
-    if shape is None or len(shape) in (4, 5):
-        node.layer("SCALE", ("i0",), mode="CHANNEL", power=False, spatial=len(shape) - 2 if shape is not None else None)
-        return
-    widened = _four(shape)
-    source = node.reshape("i0", widened)
-    made = node.layer("SCALE", (source,), node.typed(widened), mode="CHANNEL", power=False, spatial=2)
-    node.reshape(made, node.shape("o0"), "o0")
-
-
-def _four(shape: Shape) -> Shape:
-    return shape + (1,) * (4 - len(shape)) if len(shape) < 4 else shape
+    else:
+        scale(node, "i0", "CHANNEL")
 
 
 def _computed(node: Context) -> None:
-    made = node.layer("ELEMENTWISE", ("i4",), node.typed(node.shape("i4")), suffix="[Epsilon]", op="SUM", constants=1, broadcast=False)
-    made = node.layer("UNARY", (made,), node.typed(node.shape("i4")), suffix="[Sqrt]", op="SQRT")
-    centered = node.layer("ELEMENTWISE", ("i0", "i3"), node.typed(node.shape("i0")), suffix="[Sub]", op="SUB", constants=0, broadcast=True)
-    made = node.layer("ELEMENTWISE", (centered, made), node.typed(node.shape("i0")), suffix="[Div]", op="DIV", constants=0, broadcast=True)
-    made = node.layer("ELEMENTWISE", (made, "i1"), node.typed(node.shape("i0")), suffix="[Prod]", op="PROD", constants=0, broadcast=True)
-    node.layer("ELEMENTWISE", (made, "i2"), op="SUM", constants=0, broadcast=True)
+    """Scale * (x - mean) / sqrt(variance + epsilon) + bias; what hangs on constants alone is folded."""
+    data = node.typed(node.shape("i0"), "i0")
+    gain, bias, mean, variance = (_column(node, index) for index in (1, 2, 3, 4))
+    centered = binary_layers(node, "SUB", "i0", mean, data, suffix="[Sub]")
+    if node.constant(4):
+        divided = by_constant(node, "DIV", centered)
+    else:
+        deviation = unary_layer(node, "SQRT", by_constant(node, "SUM", variance))
+        divided = binary_layers(node, "DIV", centered, deviation, data, suffix="[Div]")
+    grown = binary_layers(node, "PROD", gain, divided, data, suffix="[Prod]")
+    binary_layers(node, "SUM", grown, bias)
+
+
+def _column(node: Context, index: int) -> Ref:
+    """A computed parameter of a channel each, at the rank of the data."""
+    rank, shape = node.rank("i0"), node.shape(f"i{index}")
+    if rank is None or rank < 2 or shape is None or node.constant(index):
+        return f"i{index}"
+    return node.reshape(f"i{index}", (1, *shape) + (1,) * (rank - 2))
 
 
 def lrn(node: Context) -> None:
@@ -40,13 +46,51 @@ def lrn(node: Context) -> None:
 
 
 def instance_normalization(node: Context) -> None:
-    """A plugin up to TensorRT 8.5, the normalization layer from 8.6."""
-    node.layer("NORMALIZATION" if node.trt >= (8, 6) else "PLUGIN", ("i0",), note="InstanceNormalization")
+    """A plugin up to TensorRT 8.6, where the layer is an option of the parser; the normalization layer from 10.0."""
+    node.layer("NORMALIZATION" if node.trt >= (10, 0) else "PLUGIN", ("i0",), note="InstanceNormalization")
 
 
 def normalization(node: Context) -> None:
     """Layer and group normalization."""
     node.layer("NORMALIZATION", ("i0",), note=node.op.op_type)
+
+
+def lp_normalization(node: Context) -> None:
+    """The data divided by their norm along an axis, where a norm of 0 counts as 1."""
+    rank, axis, norm = node.rank("i0"), node.op.get_int("axis", -1), _normed(node)
+    resolved = axis + rank if rank is not None and axis < 0 else axis
+    absolute = node.op.get_int("p", 2) == 1
+    before = unary_layer(node, "ABS", "i0") if absolute else binary_layers(node, "PROD", "i0", "i0", None, suffix="[Square]")
+    size = node.layer("REDUCE", (before,), norm, suffix="[Reduce]", op="SUM", axes=(resolved,), keep=True)
+    if not absolute:
+        size = unary_layer(node, "SQRT", size)
+    empty = node.layer("ELEMENTWISE", (size,), TensorType("bool", norm.shape), suffix="[Equal]", op="EQUAL", constants=1, broadcast=False)
+    mask = node.layer("CAST" if node.trt >= (10, 0) else "IDENTITY", (empty,), norm, suffix="[Cast]", to=norm.dtype)
+    binary_layers(node, "DIV", "i0", binary_layers(node, "SUM", size, mask, None, suffix="[Sum]"))
+
+
+def _normed(node: Context) -> TensorType:
+    """The type of what is reduced along the node's axis."""
+    shape, axis = node.shape("i0"), node.op.get_int("axis", -1)
+    if shape is None or not -len(shape) <= axis < len(shape):
+        return node.typed(None, "i0")
+    return node.typed((*shape[:axis], 1, *shape[axis:][1:]), "i0")
+
+
+def mean_variance_normalization(node: Context) -> None:
+    """The centered data divided by their standard deviation."""
+    axes = node.op.get_ints("axes") or (0, 2, 3)
+    means = node.typed(_reduced(node.shape("i0"), axes), "i0")
+    mean = node.layer("REDUCE", ("i0",), means, suffix="[Mean]", op="AVG", axes=axes, keep=True)
+    centered = binary_layers(node, "SUB", "i0", mean, None, suffix="[Sub]")
+    squared = binary_layers(node, "PROD", centered, centered, None, suffix="[Square]")
+    variance = node.layer("REDUCE", (squared,), means, suffix="[Variance]", op="AVG", axes=axes, keep=True)
+    deviation = by_constant(node, "SUM", unary_layer(node, "SQRT", variance))
+    binary_layers(node, "DIV", centered, deviation)
+
+
+def _reduced(shape: Shape | None, axes: tuple[int, ...]) -> Shape | None:
+    return None if shape is None else tuple(1 if axis in axes or axis - len(shape) in axes else dim for axis, dim in enumerate(shape))
 
 
 LOWERINGS: dict[str, Lowering] = {
@@ -55,6 +99,6 @@ LOWERINGS: dict[str, Lowering] = {
     "InstanceNormalization": instance_normalization,
     "LayerNormalization": normalization,
     "GroupNormalization": normalization,
-    "LpNormalization": simple("REDUCE", op="NORM", keep=True),
-    "MeanVarianceNormalization": simple("REDUCE", op="AVG", keep=True),
+    "LpNormalization": lp_normalization,
+    "MeanVarianceNormalization": mean_variance_normalization,
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dlalint.lower.context import Context, Lowering, simple
+from dlalint.network import Param
 
 _ROUNDING = {"floor": "FLOOR", "ceil": "CEIL", "round_prefer_floor": "HALF_DOWN", "round_prefer_ceil": "HALF_UP"}
-_MODES = {"nearest": "NEAREST", "linear": "LINEAR", "cubic": "CUBIC"}
+_MODES = {"nearest": "NEAREST", "linear": "LINEAR", "bilinear": "LINEAR", "cubic": "CUBIC"}
 _COORDINATES = {
     "align_corners": "ALIGN_CORNERS",
     "asymmetric": "ASYMMETRIC",
@@ -16,22 +17,18 @@ _COORDINATES = {
 
 
 def resize(node: Context) -> None:
-    """One resize layer from scales or from explicit output dimensions."""
+    """One resize layer from constant scales; from output dimensions when sizes are given or scales are computed."""
     mode = node.op.get_string("mode", "nearest")
     coordinates, selector, rounding = _sampling(node, mode)
-    sizes = node.opset >= 11 and node.has(3)
-    scales = None if sizes else _scales(node, 2 if node.opset >= 11 else 1)
-    node.layer(
-        "RESIZE",
-        ("i0",),
-        mode=_MODES.get(mode, mode.upper()),
-        coordinates=coordinates,
-        selector=selector,
-        rounding=rounding,
-        scales=scales,
-        explicit=sizes,
-        scale_count=node.rank("i0") if scales is None else len(scales),
-    )
+    scales_input = 2 if node.opset >= 11 else 1
+    explicit = (node.opset >= 11 and node.has(3)) or not node.constant(scales_input)
+    scales = None if explicit else _scales(node, scales_input)
+    _layer(node, mode, scales, explicit=explicit, coordinates=coordinates, selector=selector, rounding=rounding)
+
+
+def _layer(node: Context, mode: str, scales: tuple[float, ...] | None, **params: Param) -> None:
+    count = node.rank("i0") if scales is None else len(scales)
+    node.layer("RESIZE", ("i0",), mode=_MODES.get(mode, mode.upper()), scales=scales, scale_count=count, given=params)
 
 
 def _sampling(node: Context, mode: str) -> tuple[str, str, str]:
@@ -67,19 +64,10 @@ def upsample(node: Context) -> None:
     if node.trt < (6, 0):
         node.layer("PLUGIN", ("i0",), note="Upsample")
         return
+    explicit = node.opset >= 9 and not node.constant(1)
+    scales = _scales(node, 1) if node.opset >= 9 else node.op.get_floats("scales")
     mode = node.op.get_string("mode", "nearest")
-    scales = _scales(node, 1) if node.has(1) else node.op.get_floats("scales")
-    node.layer(
-        "RESIZE",
-        ("i0",),
-        mode=_MODES.get(mode, mode.upper()),
-        coordinates="ASYMMETRIC",
-        selector="FORMULA",
-        rounding="FLOOR",
-        scales=scales,
-        explicit=False,
-        scale_count=node.rank("i0") if scales is None else len(scales),
-    )
+    _layer(node, mode, scales, explicit=explicit, coordinates="ASYMMETRIC", selector="FORMULA", rounding="FLOOR")
 
 
 LOWERINGS: dict[str, Lowering] = {

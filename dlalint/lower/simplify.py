@@ -7,8 +7,6 @@ ConvReshapeBiasAddFusion); the fused names of the 8.4 log in NVIDIA-AI-IOT/jetso
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dlalint.lower.moves import changes_nothing, fused
 from dlalint.network import Layer, LayerSpec, Network
 
@@ -20,7 +18,7 @@ def simplify(network: Network) -> Network:
     work.join_biases()
     work.fuse_shuffles()
     work.drop_dead()
-    return replace(network, layers=tuple(layer for layer in work.layers if layer is not None))
+    return network._replace(layers=tuple(layer for layer in work.layers if layer is not None))
 
 
 class _Work:
@@ -53,7 +51,7 @@ class _Work:
             assert after is not None
             added = self._only_consumer(after.outputs[0])
             bias = self.layers[added] if added is not None else None
-            if added is None or bias is None or not _is_bias(bias.spec, layer.spec):
+            if added is None or bias is None or not _is_bias(bias.spec, layer.spec) or bias.spec.outputs[0] != after.spec.outputs[0]:
                 continue
             self.layers[index] = layer._replace(name=f"{layer.name} + {bias.name}", origin=layer.origin + bias.origin)
             self.layers[added] = None
