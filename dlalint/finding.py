@@ -13,8 +13,7 @@ SEVERITIES = (ERROR, WARNING, NOTE)
 class Limit(NamedTuple):
     """A limit of one release and SoC.
 
-    ``confidence`` is ``documented``, ``observed`` (in a published build) or ``inferred`` (from another release or source). ``refuses`` says
-    whether TensorRT is predicted to refuse what lies beyond it.
+    ``confidence`` is ``documented``, ``observed`` (in a published build) or ``inferred`` (from another release or source).
     """
 
     name: str
@@ -22,7 +21,6 @@ class Limit(NamedTuple):
     confidence: str
     sources: tuple[str, ...]
     note: str = ""
-    refuses: bool = True
 
 
 class Finding(NamedTuple):

@@ -25,6 +25,12 @@ class Limits:
         self.beyond: dict[str, str] = {}
         self.placement: dict[str, Any] = {}
 
+    def copy(self) -> Limits:
+        """The same, to build on."""
+        made = Limits()
+        made.values, made.kinds, made.beyond, made.placement = dict(self.values), dict(self.kinds), dict(self.beyond), dict(self.placement)
+        return made
+
 
 class LimitFiles:
     """The files of limits/, checked once. Raises :class:`RuleDataError` at keys, sources, names or releases that do not exist."""
@@ -40,6 +46,7 @@ class LimitFiles:
                 self._file[release] = name
         self.names = frozenset(limit for table in self._tables.values() for part in _parts(table) for limit, *_ in _stated(part))
         self._meant: dict[str, tuple[str, ...]] = {}
+        self._resolved: dict[tuple[str, str], Limits] = {}
         if not checked:
             for name, table in self._tables.items():
                 self._check(name, table)
@@ -66,7 +73,11 @@ class LimitFiles:
         """The limits of ``release`` on ``soc``."""
         found = Limits()
         for name in reversed(self._chain(release)):
-            self._apply(found, self._tables[name], soc)
+            known = self._resolved.get((name, soc))
+            if known is None:
+                known = self._resolved[name, soc] = found.copy()
+                self._apply(known, self._tables[name], soc)
+            found = known
         return found
 
     def _chain(self, release: str) -> list[str]:

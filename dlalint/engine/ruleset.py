@@ -238,8 +238,7 @@ def _judged(card: Card, tests: tuple[BoundTest, ...], beyond: Mapping[str, str])
     severity = beyond.get(first.limit.name, beyond.get("*", default))
     if card.severity != ERROR:
         severity = card.severity
-    bound = tuple(test._replace(limit=test.limit._replace(refuses=severity == ERROR)) for test in tests)
-    return BoundCard(card, bound, severity)
+    return BoundCard(card, tests, severity)
 
 
 def limit_in_words(bound: BoundCard) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlalint.graph import Node, TensorType
 from dlalint.graphview import Call, GraphView
 from dlalint.lower.context import Context, Lowering, Step, simple
-from dlalint.network import Layer, Network, Operand
+from dlalint.network import Layer, LayerSpec, Network, Operand
 from dlalint.target import Version
 
 FAMILIES = (
@@ -42,6 +42,15 @@ def table() -> Mapping[str, Lowering]:
     return found
 
 
+class Signature(NamedTuple):
+    """What decides how a node is lowered, but for the release; equal nodes share one ``number``."""
+
+    number: int
+    inputs: tuple[Operand | None, ...]
+    outputs: tuple[TensorType | None, ...]
+    opset: int
+
+
 class Lowerer:
     """Lowers views for any release; remembers what equal nodes became, since most nodes of a model are equal to others."""
 
@@ -49,33 +58,49 @@ class Lowerer:
         """``since`` is the release whose parser first knows an operator, ``None`` when none does; others were always known."""
         self._table = table()
         self._since = since
-        self._known: dict[tuple[Any, ...], tuple[Step, ...]] = {}
+        self._known: dict[tuple[int, Version], tuple[Step, ...]] = {}
+        self._signatures: dict[tuple[Any, ...], Signature] = {}
+        self._specs: dict[tuple[Any, ...], LayerSpec] = {}
+        self._last: tuple[GraphView, list[tuple[Call, Signature]]] | None = None
 
     def lower(self, view: GraphView, trt: Version) -> Network:
         """The network that the parser of release ``trt`` makes of ``view``, before the builder simplifies it."""
         layers: list[Layer] = []
         types: dict[str, TensorType] = {}
-        for call in view.calls:
-            if call.folded:
-                continue
-            steps = self._steps(view, call, trt)
+        for call, signature in self._signed(view):
+            steps = self._known.get((signature.number, trt))
+            if steps is None:
+                steps = self._known[signature.number, trt] = self._steps(view, call.node, signature, trt)
             _instantiate(call, steps, layers, types)
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
 
-    def _steps(self, view: GraphView, call: Call, trt: Version) -> tuple[Step, ...]:
-        node = call.node
+    def _signed(self, view: GraphView) -> list[tuple[Call, Signature]]:
+        """The calls that remain at run time with their signatures; kept for the next target."""
+        if self._last is None or self._last[0] is not view:
+            self._last = (view, [(call, self._signature(view, call.node)) for call in view.calls if not call.folded])
+        return self._last[1]
+
+    def _signature(self, view: GraphView, node: Node) -> Signature:
         floats = node.op.op_type in _FLOAT_DATA
         inputs = tuple(_operand(view, name, floats) if name else None for name in node.inputs)
         outputs = tuple(_type(view, name) if name else None for name in node.outputs)
         opset = view.model.opset
-        key = (node.op.wire or node.op, inputs, outputs, opset, trt)
-        found = self._known.get(key)
+        key = (node.op.wire or node.op, inputs, outputs, opset, (node.op.domain, node.op.op_type) in view.unopened)
+        found = self._signatures.get(key)
         if found is None:
-            context = Context(node.op, inputs, outputs, opset, trt)
-            self._lowering(view, node, trt)(context)
-            _make_the_rest(context)
-            found = self._known[key] = tuple(context.steps)
+            found = self._signatures[key] = Signature(len(self._signatures), inputs, outputs, opset)
         return found
+
+    def _steps(self, view: GraphView, node: Node, signature: Signature, trt: Version) -> tuple[Step, ...]:
+        context = Context(node.op, signature.inputs, signature.outputs, signature.opset, trt)
+        self._lowering(view, node, trt)(context)
+        _make_the_rest(context)
+        return tuple(step._replace(spec=self._shared(step.spec)) for step in context.steps)
+
+    def _shared(self, spec: LayerSpec) -> LayerSpec:
+        """One spec for all that are equal, whatever node and release they come from."""
+        key = (spec.kind, tuple(spec.params.items()), spec.inputs, spec.outputs, spec.helper, spec.note)
+        return self._specs.setdefault(key, spec)
 
     def _lowering(self, view: GraphView, node: Node, trt: Version) -> Lowering:
         op = node.op
