@@ -20,12 +20,16 @@ def node(op: Op, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
 
 def operator(op_type: str, domain: str, attributes: Mapping[str, Attribute]) -> bytes:
     """The operator fields of a NodeProto; attributes that hold tensors or graphs are left out."""
-    out = encode_bytes(4, op_type.encode())
+    out = encode_bytes(4, _text(op_type))
     for name, value in attributes.items():
         encoded = _attribute(value)
         if encoded is not None:
-            out += encode_bytes(5, encode_bytes(1, name.encode()) + encoded)
-    return out + (encode_bytes(7, domain.encode()) if domain else b"")
+            out += encode_bytes(5, encode_bytes(1, _text(name)) + encoded)
+    return out + (encode_bytes(7, _text(domain)) if domain else b"")
+
+
+def _text(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")  # as the file holds it, which need not be UTF-8
 
 
 def _attribute(value: Attribute) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import mmap
 import os
@@ -11,13 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlalint.errors import DlalintError, LimitError, ModelError
-from dlalint.graph import Graph, Model, Node, Tensor
+from dlalint.graph import Graph, Model, volume
+from dlalint.model.order import check_order
 from dlalint.model.read import Reader
+from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, quoted
 
 READ_WHOLE_BYTES = 64 << 20  # up to here one read(); above, mapped and hopped through
 MAX_BYTES = (1 << 31) - 1  # protobuf's limit on one message
 OLDEST_OPSET = 7
 OLDEST_IR = 3
+_AGAIN = "Export the model again."
 
 # what is often found under an .onnx name: first bytes at an offset, what it is, what to do
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
@@ -49,6 +53,8 @@ def load(path: str, *, digest: bool = False) -> Model:
     except DlalintError as error:
         error.where = error.where or path or "''"
         raise
+    except RecursionError:
+        raise LimitError("the model is nested too deeply", where=path, cure="Export it with fewer nested bodies.", code="E201") from None
 
 
 def _load(path: str, digest: bool) -> Model:
@@ -110,109 +116,68 @@ def _sniff(path: str, head: bytes, size: int) -> None:
             raise ModelError(f"{what}, not an ONNX model", cure=cure, code="E122")
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < size:
         raise ModelError("a safetensors file, not an ONNX model", cure="Export the model with torch.onnx.export.", code="E122")
-    kind = _text_kind(head)
+    kind, cure = _text_kind(head)
     if kind:
-        raise ModelError(f"{kind}, not a binary ONNX model", cure="Save the model in the binary form: onnx.save(model, path).", code="E123")
+        raise ModelError(f"{kind}, not a binary ONNX model", cure=cure, code="E123")
 
 
-def _text_kind(head: bytes) -> str:
-    """What kind of text ``head`` is, empty when it is binary."""
+def _text_kind(head: bytes) -> tuple[str, str]:
+    """What kind of text ``head`` is and what to do about it; empty when it is binary."""
+    give = "Give the binary .onnx file."
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16 text"
+        return "UTF-16 text", give
+    if any(byte < 9 or 13 < byte < 32 for byte in head) or not _is_utf8(head):
+        return "", ""
     stripped = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if any(byte < 9 or 13 < byte < 32 for byte in head):
-        return ""
+    if b"ir_version" in stripped or b"irVersion" in stripped:
+        return "ONNX in a text form", "Save the model in the binary form: onnx.save(model, path)."
     if stripped[:1] == b"<":
-        return "an HTML or XML page"
-    if stripped[:1] in (b"{", b"["):
-        return "JSON text"
-    return "text"
+        return "an HTML or XML page", "Download the file itself, not the page about it."
+    return ("JSON text" if stripped[:1] in (b"{", b"[") else "text"), give
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _validated(model: Model) -> Model:
     if not model.ir_version and not model.opsets:
-        raise ModelError("not an ONNX model: the header has neither an IR version nor an operator set", code="E102")
+        raise ModelError("not an ONNX model: the header has neither an IR version nor an operator set", cure=_AGAIN, code="E102")
     if not 0 < model.ir_version < 1 << 16:
-        raise ModelError(f"not an ONNX model: IR version {model.ir_version} does not exist", code="E103")
+        raise ModelError(f"not an ONNX model: IR version {model.ir_version} does not exist", cure=_AGAIN, code="E103")
     if model.ir_version < OLDEST_IR:
-        raise ModelError(
-            f"IR version {model.ir_version} is older than {OLDEST_IR}, the oldest TensorRT reads",
-            cure="Export the model again.",
-            code="E103",
-        )
+        raise ModelError(f"IR version {model.ir_version} is older than {OLDEST_IR}, the oldest TensorRT reads", cure=_AGAIN, code="E103")
     if "" not in model.opsets and any(not node.op.domain for node in model.graph.nodes):
-        raise ModelError("the model names no version of the standard operator set", cure="Export it again.", code="E103")
+        raise ModelError("the model names no version of the standard operator set", cure=_AGAIN, code="E103")
     if model.opsets.get("", OLDEST_OPSET) < OLDEST_OPSET:
         raise ModelError(
             f"operator set {model.opset} is older than {OLDEST_OPSET}, the oldest TensorRT reads",
             cure=f"Convert it: onnx.version_converter.convert_version(model, {OLDEST_OPSET + 6}).",
             code="E103",
         )
-    _check_order(model.graph)
-    _check_sizes(model.graph)
+    check_order(model)
+    _check_inputs(model.graph)
     return model
 
 
-def _check_order(graph: Graph) -> None:
-    """Every tensor is made once, and before its first use."""
-    known = {"", *graph.inputs, *graph.constants}
-    made: dict[str, Node] = {}
-    for node in graph.nodes:
-        for name in node.outputs:
-            if name in made or (name and name in known):
-                raise ModelError(f"tensor {name!r} is made twice", cure="Give each output its own name.", code="E106")
-            if name:
-                made[name] = node
-    for name in graph.outputs:
-        if name not in made and name not in known:
-            raise ModelError(f"graph output {name!r} is made by no node", cure="Export the model again.", code="E106")
-    seen = set(known)
-    for node in graph.nodes:
-        missing = [name for name in node.inputs if name not in seen]
-        for name in missing:
-            if name in made:
-                raise ModelError(
-                    f"the nodes are not in order, or form a cycle: {label(node)!r} uses {name!r} before it is made",
-                    cure="Sort them: onnx_graphsurgeon.import_onnx(model).toposort().",
-                    code="E107",
-                )
-            raise ModelError(f"{label(node)!r} uses tensor {name!r}, which nothing makes", cure="Export the model again.", code="E106")
-        seen.update(node.outputs)
-
-
-def _check_sizes(graph: Graph) -> None:
+def _check_inputs(graph: Graph) -> None:
     for name in graph.inputs:
         declared = graph.declared.get(name)
-        for dim in (declared.shape if declared else None) or ():
-            if isinstance(dim, int) and (dim < 0 or dim >= 1 << 31):
-                raise ModelError(
-                    f"input {name!r} has the impossible dimension {dim}",
-                    cure="A free dimension is written as a name; fix it with --shape.",
-                    code="E104",
-                )
-    for tensor in _tensors(graph):
-        if tensor.nbytes >= 1 << 62 or any(dim >= 1 << 31 for dim in tensor.dims):
-            raise ModelError(f"tensor {tensor.name!r} has the impossible shape {tensor.dims}", code="E104")
-        where = tensor.where
-        if where is not None and not where.file and where.length is not None and tensor.form == "raw" and where.length != tensor.nbytes:
+        shape = (declared.shape if declared else None) or ()
+        sizes = tuple(dim for dim in shape if isinstance(dim, int))
+        wrong = next((dim for dim in sizes if dim < 0 or dim >= 1 << 31), None)
+        if wrong is not None:
             raise ModelError(
-                f"tensor {tensor.name!r} holds {where.length} bytes, its shape {tensor.dims} of {tensor.dtype} needs {tensor.nbytes}",
-                cure="Export the model again.",
+                f"input {quoted(name)} has the impossible dimension {wrong}",
+                cure="A free dimension is written as a name; fix it with --shape.",
                 code="E104",
             )
-
-
-def _tensors(graph: Graph) -> Iterable[Tensor]:
-    yield from graph.constants.values()
-    for node in graph.nodes:
-        value = node.op.attributes.get("value")
-        if isinstance(value, Tensor):
-            yield value
-
-
-def label(node: Node) -> str:
-    """The name a person finds a node by: its own, else its operator and first output."""
-    return node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
+        if len(shape) > MAX_RANK or volume(tuple(filter(None, sizes))) >= MAX_ELEMENTS:
+            raise ModelError(f"input {quoted(name)} is impossibly large: {len(shape)} dimensions", cure=_AGAIN, code="E104")
 
 
 def find_models(paths: Iterable[str]) -> list[str]:
@@ -220,16 +185,18 @@ def find_models(paths: Iterable[str]) -> list[str]:
     found: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            inside = sorted(str(p) for p in Path(path).rglob("*.onnx") if p.is_file() or p.is_symlink())
+            inside = sorted(str(p) for p in Path(path).rglob("*.onnx") if not p.is_dir())
             found.extend(inside or [path])
         elif not os.path.lexists(path) and any(char in path for char in "*?["):
-            matches = sorted(str(p) for p in Path().glob(path)) if not os.path.isabs(path) else _glob_absolute(path)
-            found.extend(matches or [path])
+            found.extend(_matches(path) or [path])
         else:
             found.append(path)
     return list(dict.fromkeys(found))
 
 
-def _glob_absolute(pattern: str) -> list[str]:
+def _matches(pattern: str) -> list[str]:
     root = Path(pattern).anchor
-    return sorted(str(p) for p in Path(root).glob(str(Path(pattern).relative_to(root))))
+    try:
+        return sorted(str(path) for path in Path(root).glob(str(Path(pattern).relative_to(root))) if not path.is_dir())
+    except ValueError:  # "**" next to other characters, an embedded null byte
+        return []

@@ -87,9 +87,7 @@ def branch_frame(branch: Graph, node: Node, prefix: str, frame: Frame) -> Frame:
     return Frame(iter(nodes), rename, prefix, frame.origin, frame.opsets, frame.depth + 1, frame.attributes)
 
 
-def _handing_out(
-    nodes: tuple[Node, ...], formals: tuple[str, ...], actuals: tuple[str, ...], rename: dict[str, str]
-) -> list[Node]:
+def _handing_out(nodes: tuple[Node, ...], formals: tuple[str, ...], actuals: tuple[str, ...], rename: dict[str, str]) -> list[Node]:
     """``nodes``, with the outputs ``formals`` under their names outside; one that none of them makes is handed on by an Identity."""
     made = set(tensors_of(nodes))
     out = list(nodes)

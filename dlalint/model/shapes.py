@@ -23,6 +23,7 @@ class ShapeOracle:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._known: dict[Key, tuple[TensorType | None, ...]] = {}
+        self._fatal: dict[Key, NativeError] = {}
         self.crashes: list[NativeError] = []
         self.questions = 0
 
@@ -47,9 +48,21 @@ class ShapeOracle:
         data = tuple(value if value is not None and (floats or value.dtype[0] != "f") else None for value in values)
         key = (op.wire or op, tuple(inputs), data, count, opsets.get(op.domain))
         found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._ask(op, inputs, data, count, opsets, ir_version)
-        return found
+        if found is not None:
+            return found
+        nothing: tuple[TensorType | None, ...] = (None,) * count
+        if len(self.crashes) >= MAX_CRASHES:  # not remembered: another model may ask again
+            return nothing
+        crash = self._fatal.get(key)
+        if crash is None:
+            try:
+                found = self._known[key] = self._ask(op, inputs, data, count, opsets, ir_version)
+            except NativeError as error:
+                crash = self._fatal[key] = error
+            else:
+                return found
+        self.crashes.append(crash)
+        return nothing
 
     def _ask(
         self,
@@ -60,9 +73,8 @@ class ShapeOracle:
         opsets: Mapping[str, int],
         ir_version: int,
     ) -> tuple[TensorType | None, ...]:
-        nothing: tuple[TensorType | None, ...] = (None,) * count
-        if len(self.crashes) >= MAX_CRASHES or (not op.wire and _has_payload(op)):
-            return nothing
+        if not op.wire and _has_payload(op):
+            return (None,) * count
         names = [f"i{index}" if found is not None else "" for index, found in enumerate(inputs)]
         types = {name: encode.tensor_type(found) for name, found in zip(names, inputs, strict=True) if found is not None}
         tensors = {}
@@ -72,11 +84,7 @@ class ShapeOracle:
                 tensors[name] = encoded
         outputs = [f"o{index}" for index in range(count)]
         self.questions += 1
-        try:
-            answer = self._worker.infer(op.op_type, op.domain, encode.node(op, names, outputs), types, tensors, opsets, ir_version)
-        except NativeError as error:
-            self.crashes.append(error)
-            return nothing
+        answer = self._worker.infer(op.op_type, op.domain, encode.node(op, names, outputs), types, tensors, opsets, ir_version)
         return tuple(TensorReader(answer[name]).type() if name in answer else None for name in outputs)
 
 
@@ -103,7 +111,7 @@ def merged(inferred: TensorType | None, declared: TensorType | None) -> TensorTy
 
 
 def _possible(kind: TensorType) -> TensorType:
-    """``kind`` without what no tensor can have: exporters write -1 for a free dimension, and onnx infers negative ones for too large a window."""
+    """``kind`` without impossible sizes: exporters write -1 for a free dimension, onnx infers one where a window is too large."""
     if kind.shape is None:
         return kind
     shape = tuple(None if isinstance(dim, int) and not 0 <= dim < 1 << 31 else dim for dim in kind.shape)

@@ -57,4 +57,4 @@ def report(times: dict[str, float]) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        print(report(measure(whole_model(Path(folder)))))  # noqa: T201
+        print(report(measure(whole_model(Path(folder)))))

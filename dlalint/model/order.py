@@ -1,0 +1,77 @@
+"""Whether the tensors of a model are wired as they must be: each made once, and before its first use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlalint.errors import ModelError
+from dlalint.graph import Function, Graph, Model, Node
+from dlalint.model.tensors import quoted
+
+_AGAIN = "Export the model again."
+
+
+def check_order(model: Model) -> None:
+    """Refuse a model whose graph, functions or nested bodies use what nothing makes, or makes too late. Raises :class:`ModelError`."""
+    _check(model.graph, model.graph.constants, ())
+    for function in model.functions:
+        _check(function, (), ())
+
+
+class _Scope:
+    """The tensors of one graph: those known at the node that is looked at, and what makes the others."""
+
+    def __init__(self, part: Graph | Function, constants: Iterable[str]) -> None:
+        self.known = {"", *part.inputs, *constants}
+        self.makers: dict[str, Node] = {}
+
+
+def _check(part: Graph | Function, constants: Iterable[str], outer: tuple[_Scope, ...]) -> None:
+    """``outer`` are the graphs around this one: a body may use what they know at its place."""
+    scope = _Scope(part, constants)
+    known, makers = scope.known, scope.makers
+    _once(part.inputs, "input")
+    for node in part.nodes:
+        for name in node.outputs:
+            if name and (name in makers or name in known):
+                raise ModelError(f"tensor {quoted(name)} is made twice", cure="Give each output its own name.", code="E106")
+            makers[name] = node
+    scopes = (*outer, scope)
+    for node in part.nodes:
+        for name in node.inputs:
+            if name not in known and not _is_known(name, outer):
+                raise _unmade(node, name, scopes)
+        for graph in node.op.graphs:
+            _check(graph, graph.constants, scopes)
+        known.update(node.outputs)
+    for name in part.outputs:
+        if not _is_known(name, scopes):
+            raise ModelError(f"graph output {quoted(name)} is made by no node", cure=_AGAIN, code="E106")
+
+
+def _once(names: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ModelError(f"{what} {quoted(name)} is there twice", cure="Give each tensor its own name.", code="E106")
+        seen.add(name)
+
+
+def _is_known(name: str, scopes: tuple[_Scope, ...]) -> bool:
+    return any(name in scope.known for scope in scopes)
+
+
+def _unmade(node: Node, name: str, scopes: tuple[_Scope, ...]) -> ModelError:
+    user = quoted(label(node))
+    if any(name in scope.makers for scope in scopes):
+        return ModelError(
+            f"the nodes are not in order, or form a cycle: {user} uses {quoted(name)} before it is made",
+            cure="Sort them: onnx_graphsurgeon.import_onnx(model).toposort().",
+            code="E107",
+        )
+    return ModelError(f"{user} uses tensor {quoted(name)}, which nothing makes", cure=_AGAIN, code="E106")
+
+
+def label(node: Node) -> str:
+    """The name a person finds a node by: its own, else its operator and first output."""
+    return node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
