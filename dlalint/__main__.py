@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 
@@ -9,9 +10,10 @@ def main() -> None:
     """Run the command line. Shape inference loads in its own process while this one imports the rest."""
     worker = None
     if sys.argv[1:2] == ["check"]:
-        from dlalint.worker import Worker
+        from dlalint.worker import NativeError, Worker
 
-        worker = Worker().start()
+        with contextlib.suppress(NativeError):  # the command meets it again, where it is told
+            worker = Worker().start()
     from dlalint.cli import run
 
     try:

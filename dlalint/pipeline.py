@@ -30,8 +30,12 @@ class Session:
         """``digest`` asks for the SHA-256 of the models; ``worker`` is one that was started already."""
         self._digest = digest
         self._worker = (worker or Worker()).start()  # it loads while the rules and the model are read
+        try:
+            self.rules = rules or RuleSet.load()
+        except BaseException:
+            self._worker.close()
+            raise
         self._oracle = ShapeOracle(self._worker)
-        self.rules = rules or RuleSet.load()
         self._lowerer = Lowerer(self.rules.since)
         self._checker = Checker()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlalint import __version__
-from dlalint.errors import DlalintError
+from dlalint.errors import DlalintError, UsageError
 
 if TYPE_CHECKING:
     from dlalint.worker import Worker
@@ -52,15 +52,34 @@ def run(arguments: Sequence[str], worker: Worker | None = None) -> int:
     """Run a command line and return the exit code; ``worker`` is shape inference that was started already."""
     try:
         code = group.main(list(arguments), prog_name="dlalint", standalone_mode=False, obj=worker)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.ClickException as error:
+        return _refuse(_own(error))
     except click.Abort:
         click.echo("interrupted", err=True)
         return 130
     except DlalintError as error:
-        from dlalint.report.escape import for_terminal
-
-        click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
-        return 2
+        return _refuse(error)
     return code if isinstance(code, int) else 0
+
+
+def _refuse(error: DlalintError) -> int:
+    from dlalint.report.escape import for_terminal
+
+    click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
+    return 2
+
+
+def _own(error: click.ClickException) -> UsageError:
+    """What click refuses, in the form of all other errors."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = getattr(error, "option_name", "")
+    if isinstance(error, click.BadParameter) and error.param is not None and context is not None:
+        where = max(error.param.opts, key=len) if isinstance(error.param, click.Option) else error.param.make_metavar(context)
+    what = "it is missing" if isinstance(error, click.MissingParameter) else error.message[:1].lower() + error.message[1:].rstrip(".")
+    near = getattr(error, "possibilities", None)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    command = context.command_path if context is not None else "dlalint"
+    return UsageError(what, where=where, cure=f"{hint}`{command} --help` shows what it takes.", code="E505")

@@ -80,8 +80,8 @@ def command(
     with Session(digest=form == "json", worker=worker) as session:
         book = session.rules
         wanted = [parse(name, book, precision) for name in targets or (book.index["default"],)]
-        compared = () if no_others or quiet else others.split(",") if others else book.index["others"]
-        lines = [parse(name, book, precision) for name in compared]
+        compared = () if no_others or quiet else book.index["others"] if others is None else others.split(",")
+        lines = [parse(name, book, precision, "--others") for name in compared]
         selection = Selection(select, ignore, book)
         results = _check(session, find_models(models), fixed, wanted, [line for line in lines if line not in wanted])
         results = [selection.apply(result) if isinstance(result, Outcome) else result for result in results]

@@ -53,6 +53,8 @@ def write(text: str, path: str | None) -> None:
         except BrokenPipeError:  # the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    if not path:
+        raise WriteError("no file is named", where="--output", cure="Give a path, or leave the option out.")
     import tempfile
 
     target = Path(path)

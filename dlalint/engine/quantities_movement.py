@@ -91,7 +91,7 @@ def _fractional(spec: LayerSpec, _: Target) -> Any:
     if spec.params.get("explicit"):
         return SKIP
     scales = spec.params.get("scales")
-    return any(float(scale) != int(scale) for scale in scales) if isinstance(scales, tuple) else None
+    return any(not float(scale).is_integer() for scale in scales) if isinstance(scales, tuple) else None
 
 
 @quantity("resize.outer")
@@ -128,7 +128,7 @@ def _slice_fill(spec: LayerSpec, _: Target) -> Any:
 @quantity("softmax.axis_length")
 def _softmax_length(spec: LayerSpec, _: Target) -> Any:
     dims, axis = spec.inputs[0].dims, spec.params.get("axis")
-    return dims[axis] if dims is not None and isinstance(axis, int) and axis < len(dims) else None
+    return dims[axis] if dims is not None and isinstance(axis, int) and 0 <= axis < len(dims) else None
 
 
 @quantity("softmax.axis_length_approximate")

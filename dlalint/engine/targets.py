@@ -12,8 +12,8 @@ PRECISIONS = ("fp16", "int8")
 _NAME = re.compile(r"(?P<soc>[a-z]+)-trt(?P<major>\d{1,3})\.(?P<minor>\d{1,3})(\.\d{1,6}){0,2}")
 
 
-def parse(name: str, book: RuleSet, precision: str = "fp16") -> Target:
-    """The target that ``name`` means. Raises :class:`UsageError` with the nearest names."""
+def parse(name: str, book: RuleSet, precision: str = "fp16", option: str = "--target") -> Target:
+    """The target that ``name``, given to ``option``, means. Raises :class:`UsageError` with the nearest names."""
     wanted = name.strip().lower()
     aliases = book.index["aliases"]
     alias = next((aliases[key] for key in (wanted, wanted.rsplit(".", 1)[0]) if key in aliases), wanted)
@@ -27,7 +27,7 @@ def parse(name: str, book: RuleSet, precision: str = "fp16") -> Target:
 
     near = get_close_matches(wanted, [*known, *aliases], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise UsageError(f"unknown target {name!r}", where="--target", cure=f"{hint}`dlalint targets` lists them all.", code="E502")
+    raise UsageError(f"unknown target {name!r}", where=option, cure=f"{hint}`dlalint targets` lists them all.", code="E502")
 
 
 def names(book: RuleSet) -> list[str]:

@@ -64,7 +64,7 @@ class Context:
     def ints(self, index: int) -> tuple[int, ...] | None:
         """The elements of a constant integer input, when known."""
         found = self.items(index)
-        return None if found is None else tuple(int(item) for item in found)
+        return None if found is None or any(isinstance(item, float) for item in found) else tuple(map(int, found))
 
     def shape(self, ref: Ref) -> Shape | None:
         """The shape of a tensor; ``None`` when its rank is unknown."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from dlalint import __version__
@@ -20,7 +22,8 @@ def to_json(results: Sequence[Outcome | Failure], sources: Mapping[str, Any]) ->
     """
     documents = [document(result, sources) if isinstance(result, Outcome) else _failure(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "models": documents}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"  # bytes of a name that were not UTF-8
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
@@ -160,4 +163,6 @@ def cited(source: str, sources: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value  # JSON has no such number

@@ -284,7 +284,7 @@ def test_random_graphs(check: Check, data: bytes, target: tuple[str, str]) -> No
     assert check(data, target)
 
 
-# single nodes that once raised something else, or still do
+# single nodes that once raised something else
 
 NAN, INF = float("nan"), float("inf")
 
@@ -326,11 +326,7 @@ FAULTS = {
 }
 
 
-# to mend: lower/context.py (float pads), engine/quantities_movement.py (scales, a far axis), report/to_json.py (numbers that JSON has not)
-OPEN = {"softmax-axis-far", "pad-infinite", "pad-nan", "upsample-infinite", "upsample-nan", "clip-nan", "clip-infinite"}
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xfail) if name in OPEN else name for name in FAULTS])
+@pytest.mark.parametrize("name", FAULTS)
 def test_odd_nodes(name: str, check: Check) -> None:
     for target in TARGETS:
         assert check(FAULTS[name], target)

@@ -60,7 +60,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ..
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check",), "Missing argument"),
+        (("check",), "MODEL...: error[E505]: it is missing."),
         (("check", MNIST, "--target", "orin-trt9"), "error[E502]: unknown target 'orin-trt9'. Did you mean"),
         (("check", MNIST, "--select", "DLA999"), "error[E504]: no rule is called 'DLA999'."),
         (("check", MNIST, "--shape", "x"), "error[E503]: 'x' is no shape."),
@@ -68,7 +68,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ..
         (("check", MNIST, "--batch", "0"), "error[E503]: 0 is no batch."),
         (("explain", "conv-kernel-too-big"), "Did you mean conv-kernel-too-large"),
         (("check", MNIST, "-o", "/nowhere/at/all.txt"), "error[E401]: the report cannot be written"),
-        (("nonsense",), "No such command"),
+        (("nonsense",), "error[E505]: no such command 'nonsense'."),
     ],
 )
 def test_wrong_use_is_explained(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str) -> None:
