@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple, Union
@@ -98,8 +97,7 @@ class Location(NamedTuple):
     length: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A constant tensor. ``payload`` holds its bytes when they were small enough to keep, in the wire form ``form``.
 
     ``form`` is ``raw`` (little-endian elements), ``varint`` (packed varints, one an element) or ``strings``.
@@ -180,18 +178,23 @@ def _varints(payload: bytes, dtype: str) -> tuple[Scalar, ...] | None:
 Attribute = Union[int, float, str, bytes, Tensor, "Graph", TensorType, None, tuple["Attribute", ...]]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class Op:
     """What a node does: shared by all nodes of a model with the same operator and attributes.
 
-    ``wire`` holds the attribute bytes as stored, so that shape inference can be asked without encoding them again.
+    ``wire`` holds the attribute bytes as stored, so that shape inference can be asked without encoding them again. ``graphs`` are the
+    subgraphs among the attributes (bodies of If, Loop, Scan). Compared and hashed by identity; never changed.
     """
 
-    op_type: str
-    domain: str
-    attributes: Mapping[str, Attribute]
-    wire: bytes = field(repr=False, default=b"")
-    overload: str = ""
+    __slots__ = ("attributes", "domain", "graphs", "op_type", "overload", "wire")
+
+    def __init__(self, op_type: str, domain: str, attributes: Mapping[str, Attribute], wire: bytes = b"", overload: str = "") -> None:
+        self.op_type = op_type
+        self.domain = domain
+        self.attributes = attributes
+        self.wire = wire
+        self.overload = overload
+        lists = (value if type(value) is tuple else (value,) for value in attributes.values())
+        self.graphs = tuple(item for items in lists for item in items if isinstance(item, Graph))
 
     def get_int(self, name: str, default: int = 0) -> int:
         """The integer attribute ``name``."""
@@ -211,22 +214,16 @@ class Op:
     def get_ints(self, name: str) -> tuple[int, ...] | None:
         """The integer-list attribute ``name``, ``None`` when absent."""
         value = self.attributes.get(name)
-        if not isinstance(value, tuple):
+        if type(value) is not tuple:
             return None
         return tuple(v for v in value if isinstance(v, int))
 
     def get_floats(self, name: str) -> tuple[float, ...] | None:
         """The float-list attribute ``name``, ``None`` when absent."""
         value = self.attributes.get(name)
-        if not isinstance(value, tuple):
+        if type(value) is not tuple:
             return None
         return tuple(float(v) for v in value if isinstance(v, (int, float)))
-
-    @property
-    def graphs(self) -> tuple[Graph, ...]:
-        """The subgraphs this operator carries (bodies of If, Loop, Scan)."""
-        lists = (value if isinstance(value, tuple) else (value,) for value in self.attributes.values())
-        return tuple(item for items in lists for item in items if isinstance(item, Graph))
 
 
 class Node(NamedTuple):
@@ -238,20 +235,29 @@ class Node(NamedTuple):
     outputs: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class Graph:
-    """A graph as stored: nodes in file order, constants by name, declared types by tensor name."""
+    """A graph as stored: nodes in file order, constants by name, declared types by tensor name. Never changed."""
 
-    name: str
-    nodes: tuple[Node, ...]
-    constants: Mapping[str, Tensor]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    declared: Mapping[str, TensorType]
+    __slots__ = ("constants", "declared", "inputs", "name", "nodes", "outputs")
+
+    def __init__(
+        self,
+        name: str,
+        nodes: tuple[Node, ...],
+        constants: Mapping[str, Tensor],
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        declared: Mapping[str, TensorType],
+    ) -> None:
+        self.name = name
+        self.nodes = nodes
+        self.constants = constants
+        self.inputs = inputs
+        self.outputs = outputs
+        self.declared = declared
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Function:
+class Function(NamedTuple):
     """A model-local function."""
 
     name: str
@@ -265,8 +271,7 @@ class Function:
     opsets: Mapping[str, int]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Model:
+class Model(NamedTuple):
     """A model file: its graph, and what its header says. ``size`` is the file's size in bytes, ``digest`` its SHA-256 or empty."""
 
     path: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike, fspath
 from types import TracebackType
 
 from dlalint.assemble import assemble, line
@@ -45,14 +45,14 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._worker.close()
 
-    def view(self, path: str | Path, overrides: Overrides | None = None) -> GraphView:
+    def view(self, path: str | PathLike[str], overrides: Overrides | None = None) -> GraphView:
         """Read and open a model. Raises :class:`DlalintError`."""
-        model = load(str(path), digest=self._digest)
+        model = load(fspath(path), digest=self._digest)
         newest = self._worker.newest_opset
         if model.opset > newest:
             raise ModelError(
                 f"operator set {model.opset} is newer than the installed onnx knows ({newest})",
-                where=str(path),
+                where=fspath(path),
                 cure="Update onnx.",
                 code="E115",
             )

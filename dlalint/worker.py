@@ -13,7 +13,6 @@ import threading
 from collections.abc import Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
-from pathlib import Path
 from types import TracebackType
 
 from dlalint.errors import DlalintError
@@ -40,9 +39,9 @@ class Worker:
     def start(self) -> Worker:
         """Start the child without waiting for it."""
         if self._process is None:
-            child = Path(__file__).with_name("inference_child.py")
+            child = os.path.join(os.path.dirname(__file__), "inference_child.py")
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(child), str(_extension_path())],
+                [sys.executable, "-I", "-S", child, _extension_path()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -152,11 +151,11 @@ class Worker:
         self.close()
 
 
-def _extension_path() -> Path:
+def _extension_path() -> str:
     spec = find_spec("onnx")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for suffix in EXTENSION_SUFFIXES:
-            path = Path(folder) / f"onnx_cpp2py_export{suffix}"
-            if path.exists():
+            path = os.path.join(folder, f"onnx_cpp2py_export{suffix}")
+            if os.path.exists(path):
                 return path
     raise NativeError("onnx's extension module was not found", cure=_REINSTALL, code="E302")

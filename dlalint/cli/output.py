@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dlalint.errors import DlalintError
 from dlalint.report.layout import STYLES, Row, plain
@@ -56,6 +55,7 @@ def write(text: str, path: str | None) -> None:
     if not path:
         raise WriteError("no file is named", where="--output", cure="Give a path, or leave the option out.")
     import tempfile
+    from pathlib import Path
 
     target = Path(path)
     temporary = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlalint.engine import memory, quantities, quantities_movement, store  # noqa: F401  (importing registers the quantities)
@@ -128,7 +127,7 @@ class RuleSet:
             check(self, tables)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> RuleSet:
+    def load(cls, folder: str | None = None) -> RuleSet:
         """The rules of ``folder``, else those of the installation."""
         stored = store.read(folder or store.locate())
         book = cls(stored.tables, checked=stored.checked)

@@ -8,22 +8,22 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlalint import __version__
 from dlalint.errors import RuleDataError
 
 Table = Mapping[str, Any]
-_HERE = Path(__file__).resolve().parent.parent
+_HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 
-def locate() -> Path:
+def locate() -> str:
     """The folder of the rules: beside the sources, else inside the installed package. Raises :class:`RuleDataError`."""
-    for folder in (_HERE / "_rules", _HERE.parent / "rules"):
-        if (folder / "index.toml").is_file():
+    installed = os.path.join(_HERE, "_rules")
+    for folder in (installed, os.path.join(os.path.dirname(_HERE), "rules")):
+        if os.path.isfile(os.path.join(folder, "index.toml")):
             return folder
-    raise RuleDataError("the rules are missing", where=str(_HERE / "_rules"), cure="Install dlalint again.", code="E601")
+    raise RuleDataError("the rules are missing", where=installed, cure="Install dlalint again.", code="E601")
 
 
 class Stored(NamedTuple):
@@ -34,17 +34,17 @@ class Stored(NamedTuple):
     stamp: str
 
 
-def read(folder: Path) -> Stored:
+def read(folder: str) -> Stored:
     """Every table file of ``folder`` by its path without suffix, examples left out. Raises :class:`RuleDataError` at invalid TOML."""
-    files = sorted(folder.rglob("*.toml"))
-    stamp = _stamp(files)
+    files = _files(folder)
+    stamp = _stamp(folder, files)
     cache = _cache_file()
-    if cache is not None:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found = json.loads(cache.read_bytes())
-            if found["stamp"] == stamp:
-                return Stored(found["tables"], True, stamp)
-    tables: dict[str, Table] = {path.relative_to(folder).with_suffix("").as_posix(): parse(path) for path in files}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with open(cache, "rb") as file:
+            found = json.load(file)
+        if found["stamp"] == stamp:
+            return Stored(found["tables"], True, stamp)
+    tables: dict[str, Table] = {name.removesuffix(".toml"): parse(os.path.join(folder, name)) for name in files}
     for name, table in tables.items():
         if name.startswith("cards/"):
             for card in table.values():
@@ -57,35 +57,38 @@ def keep(stored: Stored) -> None:
     import tempfile
 
     path = _cache_file()
-    if path is None:
-        return
+    folder = os.path.dirname(path)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        os.makedirs(folder, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({"stamp": stored.stamp, "tables": stored.tables}, file)
         os.replace(name, path)
 
 
-def parse(path: Path) -> dict[str, Any]:
+def parse(path: str) -> dict[str, Any]:
     """One TOML file. Raises :class:`RuleDataError`."""
     toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        found: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            found: dict[str, Any] = toml.load(file)
         return found
     except (OSError, ValueError) as error:
-        raise RuleDataError(f"the rule file cannot be read: {error}", where=str(path), cure="Install dlalint again.", code="E602") from None
+        raise RuleDataError(f"the rule file cannot be read: {error}", where=path, cure="Install dlalint again.", code="E602") from None
 
 
-def _cache_file() -> Path | None:
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    try:
-        return (Path(base) if base else Path.home() / ".cache") / "dlalint" / "rules.json"
-    except RuntimeError:  # no home
-        return None
+def _files(folder: str) -> list[str]:
+    """The table files below ``folder``, relative to it, with forward slashes."""
+    found = (os.path.join(where, name) for where, _, names in os.walk(folder) for name in names if name.endswith(".toml"))
+    return sorted(os.path.relpath(path, folder).replace(os.sep, "/") for path in found)
 
 
-def _stamp(files: list[Path]) -> str:
-    """What the cache belongs to: this version, and the names, sizes and times of the files."""
-    found = [(path.as_posix(), status.st_size, status.st_mtime_ns) for path in files for status in (path.stat(),)]
-    return f"{__version__} {found}"
+def _cache_file() -> str:
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "dlalint", "rules.json")
+
+
+def _stamp(folder: str, files: list[str]) -> str:
+    """What the cache belongs to: this version, and the place, names, sizes and times of the files."""
+    found = [(name, status.st_size, status.st_mtime_ns) for name in files for status in (os.stat(os.path.join(folder, name)),)]
+    return f"{__version__} {folder} {found}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dlalint.graph import Op, Shape, TensorType
@@ -25,17 +24,17 @@ class Step(NamedTuple):
     suffix: str
 
 
-@dataclass(slots=True)
 class Context:
     """Collects the layers of one node. ``inputs[k]`` is ``None`` for an omitted input, ``outputs[k]`` for a tensor of unknown type."""
 
-    op: Op
-    inputs: Sequence[Operand | None]
-    outputs: Sequence[TensorType | None]
-    opset: int
-    trt: Version
-    steps: list[Step] = field(default_factory=list)
-    _made: dict[Ref, TensorType | None] = field(default_factory=dict)
+    def __init__(self, op: Op, inputs: Sequence[Operand | None], outputs: Sequence[TensorType | None], opset: int, trt: Version) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.outputs = outputs
+        self.opset = opset
+        self.trt = trt
+        self.steps: list[Step] = []
+        self._made: dict[Ref, TensorType | None] = {}
 
     def operand(self, ref: Ref) -> Operand:
         """What is known of a tensor."""

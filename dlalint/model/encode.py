@@ -39,7 +39,7 @@ def _attribute(value: Attribute) -> bytes | None:
         return _float(2, value) + encode_int(20, _FLOAT)
     if isinstance(value, bytes):
         return encode_bytes(4, value) + encode_int(20, _STRING)
-    if not isinstance(value, tuple) or isinstance(value, TensorType):
+    if type(value) is not tuple:
         return None
     if all(isinstance(item, int) for item in value):
         return b"".join(encode_int(8, item) for item in value if isinstance(item, int)) + encode_int(20, _INTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import stat
 
 from dlalint.graph import Model, Tensor
 
@@ -16,7 +16,7 @@ def faulty_side_files(model: Model) -> tuple[tuple[str, str], ...]:
     for tensor in model.graph.constants.values():
         if tensor.where is not None and tensor.where.file:
             ends[tensor.where.file] = max(ends.get(tensor.where.file, 0), _end(tensor))
-    folder = Path(model.path).parent
+    folder = os.path.dirname(model.path)
     states = ((name, _state(folder, name, end)) for name, end in ends.items())
     return tuple((name, state) for name, state in states if state)
 
@@ -27,16 +27,17 @@ def _end(tensor: Tensor) -> int:
     return where.offset + (where.length if where.length is not None else tensor.nbytes)
 
 
-def _state(folder: Path, name: str, end: int) -> str:
-    path = folder / name
-    if os.path.isabs(name) or ".." in Path(name).parts:
+def _state(folder: str, name: str, end: int) -> str:
+    path = os.path.join(folder, name)
+    if os.path.isabs(name) or ".." in name.replace("\\", "/").split("/"):
         return "outside of the model's folder, where no loader follows it"
     try:
-        size = path.stat().st_size
-        if not path.is_file():
+        status = os.stat(path)
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):
             return "no regular file"
         if size < 1024:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 if file.read(len(_POINTER)) == _POINTER:
                     return "a Git LFS pointer, not fetched"
     except FileNotFoundError:

@@ -85,7 +85,7 @@ def _constant(call: Call) -> Value:
         value = vector(call.integers(name) or ())
     elif name == "value_float":
         value = scalar("float32", FIT["float32"](call.real(name)))
-    elif name == "value_floats" and isinstance(content, tuple):
+    elif name == "value_floats" and type(content) is tuple:
         numbers = tuple([FIT["float32"](item) for item in content if isinstance(item, (int, float))])
         value = Value("float32", (size((len(content),)),), numbers) if len(numbers) == len(content) else None
     if value is None:

@@ -74,7 +74,7 @@ class Call(NamedTuple):
         if name not in self.op.attributes:
             return None
         value = self.op.attributes[name]
-        if not isinstance(value, tuple):
+        if type(value) is not tuple:
             raise FoldError
         out = tuple(item for item in value if isinstance(item, int))
         if len(out) != len(value):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from dlalint.errors import UsageError
 from dlalint.graph import Model, Shape, TensorType
 from dlalint.model.tensors import quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(NamedTuple):
     """What the user fixed: shapes by input name, and the batch (first dimension of every input whose first dimension is free)."""
 
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     batch: int | None = None
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import mmap
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 
 from dlalint.errors import DlalintError, LimitError, ModelError
 from dlalint.graph import Graph, Model, volume
@@ -74,14 +71,19 @@ def _load(path: str, digest: bool) -> Model:
                 file.seek(0)
                 data = file.read(size)
             model = Reader(data).model(path)
-            checked = hashlib.sha256(data).hexdigest() if digest else ""
-            return _validated(replace(model, digest=checked))
+            return _validated(model._replace(digest=_sha256(data) if digest else ""))
         with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped:
             if hasattr(mmap, "MADV_RANDOM"):
                 mapped.madvise(mmap.MADV_RANDOM)  # hopping over weights must not read them ahead
             return _validated(Reader(mapped).model(path))
     finally:
         os.close(descriptor)
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # loads OpenSSL, which takes 3 ms
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _open(path: str) -> int:
@@ -185,18 +187,23 @@ def find_models(paths: Iterable[str]) -> list[str]:
     found: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            inside = sorted(str(p) for p in Path(path).rglob("*.onnx") if not p.is_dir())
-            found.extend(inside or [path])
+            found += _inside(path) or [path]
         elif not os.path.lexists(path) and any(char in path for char in "*?["):
-            found.extend(_matches(path) or [path])
+            found += _matches(path) or [path]
         else:
             found.append(path)
     return list(dict.fromkeys(found))
 
 
+def _inside(folder: str) -> list[str]:
+    files = (os.path.normpath(os.path.join(where, name)) for where, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in files if path.endswith(".onnx") and not os.path.isdir(path))
+
+
 def _matches(pattern: str) -> list[str]:
-    root = Path(pattern).anchor
+    import glob
+
     try:
-        return sorted(str(path) for path in Path(root).glob(str(Path(pattern).relative_to(root))) if not path.is_dir())
-    except ValueError:  # "**" next to other characters, an embedded null byte
+        return sorted(path for path in glob.glob(pattern, recursive=True) if not os.path.isdir(path))
+    except ValueError:  # an embedded null byte
         return []

@@ -16,7 +16,7 @@ SPEC.loader.exec_module(run)
 
 @pytest.mark.slow
 def test_check_is_cheaper_than_loading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    times = run.measure(run.whole_model(tmp_path), runs=5)
+    times = run.measure(run.whole_model(tmp_path), run.installed(tmp_path), runs=5)
     with capsys.disabled():
         print(f"\n{run.report(times)}")
     assert times["dlalint check"] <= 0.5 * times["onnx.load"]

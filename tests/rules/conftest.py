@@ -33,7 +33,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def rules_folder() -> Path:
-    return store.locate()
+    return Path(store.locate())
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -42,8 +43,8 @@ class Card(NamedTuple):
 
 CARDS = [
     Card(slug, table["code"], table.get("stage", "layer"), table.get("examples", {}))
-    for path in sorted((store.locate() / "cards").glob("*.toml"))
-    for slug, table in store.parse(path).items()
+    for path in sorted((Path(store.locate()) / "cards").glob("*.toml"))
+    for slug, table in store.parse(str(path)).items()
 ]
 WITH_EXAMPLES = [pytest.param(card, id=card.code) for card in CARDS if card.examples]
 

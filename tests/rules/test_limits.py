@@ -50,7 +50,7 @@ def _statements(tables: dict[str, store.Table]) -> Iterator[tuple[str, tuple[str
 
 def test_no_stated_limit_is_without_effect(rules_folder: Path) -> None:
     """Each statement decides what its own release says: one that another statement of the same file hides is dead data."""
-    tables = store.read(rules_folder).tables
+    tables = store.read(str(rules_folder)).tables
     socs = tables["index"]["releases"]
     statements = list(_statements(tables))
     dead = []
@@ -83,13 +83,13 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def test_every_source_is_cited(rules_folder: Path) -> None:
-    tables = store.read(rules_folder).tables
+    tables = store.read(str(rules_folder)).tables
     cited = {text for name, table in tables.items() if name != "sources" for text in _strings(table)}
     assert set(tables["sources"]) <= cited
 
 
 def test_index_parser_and_socs_cite_what_exists(rules_folder: Path) -> None:
-    tables = store.read(rules_folder).tables
+    tables = store.read(str(rules_folder)).tables
     named = {gap["source"] for gap in tables["index"]["without_dla"]} | {tables["parser"]["source"]}
     named |= {table["source"] for name, table in tables.items() if name.startswith("socs/")}
     assert named - set(tables["sources"]) == set()

@@ -21,7 +21,7 @@ _ORIN = ["8.4", "8.5", "8.6", *(f"10.{minor}" for minor in range(8)), "11.4"]
 _GAP = [*(f"10.{minor}" for minor in range(8, 17)), *(f"11.{minor}" for minor in range(4))]
 WITH_DLA = [*(f"xavier-trt{release}" for release in _XAVIER), *(f"orin-trt{release}" for release in _ORIN), "woa-trt11.4"]
 WITHOUT_DLA = [*(f"orin-trt{release}" for release in [*_GAP, "11.4.0"]), *(f"thor-trt{release}" for release in [*_GAP, "11.4"])]
-_INDEX = store.parse(store.locate() / "index.toml")
+_INDEX = store.parse(f"{store.locate()}/index.toml")
 RELU = "(float16[1,3,8,8] x) => (float16[1,3,8,8] y) { y = Relu(x) }"
 # a layer that the DLA takes, one that needs Orin, one that no DLA takes, one that no release imports, and a free dimension
 MIXED = "(float[1,3,h,8] x) => (float[n,c,h,w] y) { a = Relu(x) b = Softmax<axis=1>(a) c = Sin(b) y = Unique(c) }"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnx.defs
 import pytest
 
@@ -10,7 +12,7 @@ from dlalint.lower import FAMILIES, table
 from dlalint.pipeline import Session
 
 STANDARD = frozenset(schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == "")
-SINCE = parse(locate() / "parser.toml")["since"]
+SINCE = parse(f"{locate()}/parser.toml")["since"]
 NEVER = frozenset(SINCE["never"])
 
 
@@ -31,7 +33,7 @@ def test_every_release_of_an_importer_names_lowered_operators() -> None:
 
 
 def test_families_are_the_modules_with_lowerings() -> None:
-    folder = locate().parent / "dlalint" / "lower"
+    folder = Path(locate()).parent / "dlalint" / "lower"
     found = sorted(path.stem for path in folder.glob("*.py") if "\nLOWERINGS: " in path.read_text(encoding="utf-8"))
     assert found == sorted(FAMILIES)
 

@@ -354,7 +354,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["[ab].onnx"], ["a.onnx", "b.onnx"]),
         (["sub/?.onnx"], ["sub/c.onnx"]),
         (["empty"], ["empty"]),
-        (["missing.onnx", "*.none", "[", "**x", "a**/b.onnx", "-", ""], ["missing.onnx", "*.none", "[", "**x", "a**/b.onnx", "-", ""]),
+        (["missing.onnx", "*.none", "[", "**y", "a**/b.onnx", "-", ""], ["missing.onnx", "*.none", "[", "**y", "a**/b.onnx", "-", ""]),
         (["\0*"], ["\0*"]),
         ([], []),
     ],
