@@ -10,7 +10,7 @@ from dlalint.engine.memory import weight_elements
 from dlalint.engine.predicates import bytes_in_words
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
-from dlalint.graph import Device
+from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
 from dlalint.model.external import faulty_side_files
 from dlalint.partition import ENTRY
@@ -69,7 +69,7 @@ def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagn
         kind = view.types.get(name)
         if name in view.dynamic:
             shape = kind.shape if kind is not None and kind.shape is not None else ()
-            index = found.on_model("shape-dynamic", "x".join("?" if dim is None else str(dim) for dim in shape), tensor=name)
+            index = found.on_model("shape-dynamic", shape_in_words(shape), tensor=name)
             causes.setdefault("shape-dynamic", index)
     for crash in view.crashes:
         found.on_model("inference-crashed", crash)

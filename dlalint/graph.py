@@ -58,6 +58,11 @@ def dtype_size(name: str) -> float:
     return DTYPES[DTYPE_CODES[name]][1] if name in DTYPE_CODES else 0
 
 
+def shape_in_words(shape: Shape) -> str:
+    """A shape as a reader wants it: ``1x3xHx?``."""
+    return "x".join("?" if dim is None else str(dim) for dim in shape) or "scalar"
+
+
 class TensorType(NamedTuple):
     """Element type and shape of a tensor. A dimension is a size, a symbol, or ``None``; a shape of ``None`` has unknown rank."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlalint.engine.registry import SKIP, quantity
-from dlalint.graph import TensorType, volume
+from dlalint.graph import TensorType, shape_in_words, volume
 from dlalint.network import LayerSpec
 from dlalint.target import Target
 
@@ -239,10 +239,10 @@ def _constants(spec: LayerSpec, _: Target) -> Any:
 
 @quantity("elementwise.broadcast")
 def _broadcast(spec: LayerSpec, _: Target) -> Any:
-    return bool(spec.params.get("broadcast"))
+    return spec.params.get("broadcast", False)
 
 
 @quantity("operands")
 def _operands(spec: LayerSpec, _: Target) -> Any:
     shapes = [operand.type.shape for operand in spec.inputs if operand.type is not None]
-    return " and ".join("x".join(str(dim) for dim in shape) for shape in shapes if shape is not None)
+    return " and ".join(shape_in_words(shape) for shape in shapes if shape is not None)

@@ -55,11 +55,17 @@ def _broadcast(left: Shape | None, right: Shape | None) -> Shape | None:
     return tuple(b if a == 1 else a for a, b in zip(left, right, strict=True))
 
 
-def _broadcasts(node: Context, left: Ref, right: Ref) -> bool:
-    """Whether two computed operands have different shapes."""
+def _broadcasts(node: Context, left: Ref, right: Ref) -> bool | None:
+    """Whether two computed operands have different shapes; ``None`` when that is not known."""
     if node.operand(left).constant or node.operand(right).constant:
         return False
-    return node.shape(left) != node.shape(right)
+    ours, theirs = node.shape(left), node.shape(right)
+    if ours is None or theirs is None:
+        return None
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=False) if a != b or a is None]
+    if len(ours) != len(theirs) or any(isinstance(a, int) and isinstance(b, int) for a, b in pairs):
+        return True
+    return None if pairs else False
 
 
 def binary(op: str) -> Lowering:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from dlalint.errors import UsageError
-from dlalint.graph import Model, Shape, TensorType
+from dlalint.graph import Model, Shape, TensorType, shape_in_words
 from dlalint.model.tensors import quoted
 
 
@@ -44,7 +44,7 @@ def _shaped(name: str, kind: TensorType, wanted: tuple[int, ...] | None, symbols
         raise UsageError(
             f"input {quoted(name)} has {len(kind.shape)} dimensions, not {len(wanted)}",
             where=f"--shape {name}",
-            cure=f"Its shape in the file: {_show(kind.shape)}.",
+            cure=f"Its shape in the file: {shape_in_words(kind.shape)}.",
             code="E501",
         )
     for old, new in zip(kind.shape or (), wanted, strict=False):
@@ -71,12 +71,8 @@ def _batched(kinds: Mapping[str, TensorType], batch: int, symbols: dict[str, int
 
 def _fixed(name: str, shape: Shape, where: str) -> UsageError:
     return UsageError(
-        f"input {quoted(name)} is fixed at {_show(shape)} in the file",
+        f"input {quoted(name)} is fixed at {shape_in_words(shape)} in the file",
         where=where,
         cure="Export the model again with that size, or with a free dimension.",
         code="E501",
     )
-
-
-def _show(shape: Shape) -> str:
-    return "x".join("?" if dim is None else str(dim) for dim in shape) or "none, it is a scalar"

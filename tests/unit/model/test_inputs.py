@@ -60,7 +60,7 @@ def test_overrides(inputs: Mapping[str, Shape | None], overrides: Overrides, fou
             Overrides({"x": (1,)}),
             "--shape x",
             "input 'x' has 0 dimensions, not 1",
-            "Its shape in the file: none, it is a scalar.",
+            "Its shape in the file: scalar.",
         ),
         ({"x": (1,), "z": (1,)}, Overrides({"q": (1,)}), "--shape q", "the model has no input 'q'", "Its inputs: 'x', 'z'."),
         ({}, Overrides({"q": (1,)}), "--shape q", "the model has no input 'q'", "It has no inputs at all."),
