@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlalint.engine.predicates import value_in_words
-from dlalint.finding import ERROR, NOTE, WARNING
+from dlalint.finding import ERROR, NOTE, WARNING, Finding
 from dlalint.graph import Device
 from dlalint.plan import Line, Outcome, Segment
 from dlalint.report.grouping import Group, grouped
@@ -46,6 +46,7 @@ class _Writer:
         self.width = width
         self.shown = 1_000_000 if verbose else _SHOWN
         self.verbose = verbose
+        self._cited: dict[tuple[str, ...], str] = {}  # lists of sources, by the code they were written for
 
     def verdict(self) -> Iterator[Row]:
         outcome = self.outcome
@@ -117,8 +118,16 @@ class _Writer:
         yield from wrapped("    why     ", first.why, self.width)
         yield from wrapped("    do      ", first.fix, self.width)
         if first.sources:
-            cites = "; ".join(cited(source, self.sources) for source in first.sources)
+            cites = self._cites(first)
             yield from wrapped("    source  ", f"{cites} ({first.confidence})", self.width)
+
+    def _cites(self, finding: Finding) -> str:
+        """The sources of a finding; a long list is written once."""
+        if finding.sources in self._cited:
+            return f"as for {self._cited[finding.sources]} above"
+        if len(finding.sources) > 2:
+            self._cited[finding.sources] = finding.code
+        return "; ".join(cited(source, self.sources) for source in finding.sources)
 
     def _notes(self, groups: Sequence[Group]) -> Iterator[Row]:
         yield spans(Span(_HEADINGS[NOTE], "title"))
