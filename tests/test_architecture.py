@@ -16,18 +16,20 @@ FILES = sorted(ROOT.rglob("*.py"))
 RANKS = [
     {"", "errors"},
     {"target", "finding", "graph", "graphview", "network", "plan"},
-    {"worker", "inference_child", "model", "lower", "engine", "partition", "segments"},
-    {"placement"},
+    {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec"},
+    {"placement", "verify"},
     {"diagnosis"},
     {"assemble"},
     {"pipeline", "selection", "report"},
+    {"rewrite"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {part: number for number, parts in enumerate(RANKS) for part in parts}
 # types build on each other, a model is read with the worker, segments follow the partition
 SIDEWAYS = {("model", "worker"), ("segments", "partition")}
-ONLY_IN = {"click": {"cli"}, "rich": {"cli"}, "onnx": set(), "onnxruntime": set(), "onnx_graphsurgeon": set(), "numpy": set()}
+ONLY_IN = {"click": {"cli"}, "rich": {"cli"}, "onnx": {"rewrite"}, "onnxruntime": {"ort_child"}, "onnx_graphsurgeon": {"rewrite"}}
+ONLY_IN["numpy"] = {"ort_child", "verify", "rewrite"}
 
 
 def _part(module: str) -> str:

@@ -33,7 +33,7 @@ class Commands(click.Group):
         """The command ``cmd_name``."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"dlalint.cli.{cmd_name}").command
+        found: click.Command = import_module(f"dlalint.cli.{cmd_name.replace('-', '_')}").command
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
