@@ -10,11 +10,12 @@ from dlalint.assemble import assemble, line
 from dlalint.engine.check import Checker
 from dlalint.engine.ruleset import RuleSet, TargetRules
 from dlalint.errors import ModelError
+from dlalint.graph import Model
 from dlalint.graphview import GraphView
 from dlalint.lower import Lowerer
 from dlalint.lower.simplify import simplify
 from dlalint.model.inputs import Overrides
-from dlalint.model.load import load
+from dlalint.model.load import load, parse
 from dlalint.model.shapes import ShapeOracle
 from dlalint.model.view import build
 from dlalint.placement import Placement, place
@@ -47,12 +48,18 @@ class Session:
 
     def view(self, path: str | PathLike[str], overrides: Overrides | None = None) -> GraphView:
         """Read and open a model. Raises :class:`DlalintError`."""
-        model = load(fspath(path), digest=self._digest)
+        return self._view(load(fspath(path), digest=self._digest), overrides)
+
+    def view_bytes(self, data: bytes, path: str, overrides: Overrides | None = None) -> GraphView:
+        """Open a model that is in memory; ``path`` is where its side files lie and what errors name. Raises :class:`DlalintError`."""
+        return self._view(parse(data, path), overrides)
+
+    def _view(self, model: Model, overrides: Overrides | None) -> GraphView:
         newest = self._worker.newest_opset
         if model.opset > newest:
             raise ModelError(
                 f"operator set {model.opset} is newer than the installed onnx knows ({newest})",
-                where=fspath(path),
+                where=model.path,
                 cure="Update onnx.",
                 code="E115",
             )

@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # lower ranks know nothing of higher ones; parts of one rank know nothing of each other
 RANKS = [
     {"", "errors"},
-    {"target", "finding", "graph", "graphview", "network", "plan"},
+    {"target", "finding", "graph", "graphview", "network", "plan", "changes"},
     {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec"},
     {"placement", "verify"},
     {"diagnosis"},

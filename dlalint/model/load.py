@@ -54,6 +54,15 @@ def load(path: str, *, digest: bool = False) -> Model:
         raise LimitError("the model is nested too deeply", where=path, cure="Export it with fewer nested bodies.", code="E201") from None
 
 
+def parse(data: bytes, path: str) -> Model:
+    """Read a model that is in memory; ``path`` names it. Raises :class:`ModelError` or :class:`LimitError`."""
+    try:
+        return _validated(Reader(data).model(path))
+    except DlalintError as error:
+        error.where = error.where or path
+        raise
+
+
 def _load(path: str, digest: bool) -> Model:
     descriptor = _open(path)
     try:

@@ -1,0 +1,1 @@
+"""The rewrites, one a module: ``REWRITE`` is its entry, found by name."""

@@ -1,0 +1,154 @@
+"""The loop of `fix`: where a finding names a rewrite, try it, prove it, check the model again, and keep what made it better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from onnx import ModelProto
+
+from dlalint.changes import Attempt, Change, Rewritten
+from dlalint.finding import ERROR, NOTE
+from dlalint.graphview import GraphView
+from dlalint.plan import Outcome
+from dlalint.rewrite.applying import Batch, apply
+from dlalint.rewrite.base import Miss, Replacement, Rewrite
+from dlalint.rewrite.graph import Graph
+
+MAX_ROUNDS = 12
+MAX_SINGLE = 64  # sites that are tried one by one when a rewrite does not help at all of them together
+
+Check = Callable[[ModelProto], "tuple[GraphView, Outcome]"]
+Prove = Callable[[Graph, Rewrite, Replacement], "tuple[float | None, str]"]
+
+
+class Limits(NamedTuple):
+    """``extra_macs`` is how many multiplications a rewritten model may have more, as a part of those it had."""
+
+    extra_macs: float = 1.0
+
+
+class _State(NamedTuple):
+    graph: Graph
+    outcome: Outcome
+
+
+class Driver:
+    """Rewrites one model. ``check`` views and checks a candidate; ``prove`` returns the error of a replacement, or why it is refused."""
+
+    def __init__(self, rewrites: Sequence[Rewrite], check: Check, prove: Prove, limits: Limits) -> None:
+        self._rewrites = rewrites
+        self._check = check
+        self._prove = prove
+        self._limits = limits
+        self._changes: list[Change] = []
+        self._attempts: dict[tuple[str, str], str] = {}
+        self._macs = 0
+
+    def run(self, proto: ModelProto, source: str) -> tuple[ModelProto, Rewritten]:
+        """The rewritten model, and what was done. ``source`` is the file that holds the weights ``proto`` refers to."""
+        view, before = self._check(proto)
+        self._macs = _macs(before)
+        state = _State(Graph(proto, view, source), before)
+        for _ in range(MAX_ROUNDS):
+            changed = False
+            for rewrite in self._rewrites:
+                better = self._try(state, rewrite)
+                if better is not None:
+                    state, changed = better, True
+            if not changed:
+                break
+        attempts = tuple(Attempt(rewrite, node, reason) for (rewrite, node), reason in self._attempts.items())
+        return state.graph.proto, Rewritten(before, state.outcome, tuple(self._changes), attempts)
+
+    def _try(self, state: _State, rewrite: Rewrite) -> _State | None:
+        """``state`` with ``rewrite`` wherever it helps, ``None`` when it helps nowhere."""
+        sites = self._sites(state, rewrite)
+        if not sites:
+            return None
+        together = self._keep(state, rewrite, sites, explain=len(sites) == 1)
+        if together is not None or len(sites) == 1:
+            return together
+        found: _State | None = None
+        for node, _ in sites[:MAX_SINGLE]:
+            current = found or state
+            single = [site for site in self._sites(current, rewrite) if site[0] == node]
+            better = self._keep(current, rewrite, single, explain=True) if single else None
+            found = better or found
+        return found
+
+    def _sites(self, state: _State, rewrite: Rewrite) -> list[tuple[str, Replacement]]:
+        """The nodes with a finding that names the rewrite, and what it would put in their place."""
+        batch = Batch(state.graph)
+        found = []
+        ids = {node.number: node.id for node in state.outcome.nodes}
+        for index in _named(state.outcome, rewrite.name):
+            if state.graph.nodes[index].op_type not in rewrite.operators or state.graph.nodes[index].domain not in ("", "ai.onnx"):
+                continue
+            planned = rewrite.plan(state.graph, index)
+            if isinstance(planned, Miss):
+                self._attempts.setdefault((rewrite.name, ids[index]), f"does not apply: {planned}")
+            elif batch.take(planned):
+                found.append((ids[index], planned))
+        return found
+
+    def _keep(self, state: _State, rewrite: Rewrite, sites: Sequence[tuple[str, Replacement]], *, explain: bool) -> _State | None:
+        proven: list[tuple[str, Replacement, float | None]] = []
+        for node, replacement in sites:
+            error, refusal = self._prove(state.graph, rewrite, replacement)
+            if refusal:
+                self._attempts[rewrite.name, node] = refusal
+            else:
+                proven.append((node, replacement, error))
+        if not proven:
+            return None
+        proto = apply(state.graph, [replacement for _, replacement, _ in proven])
+        view, outcome = self._check(proto)
+        worse = self._worse(state.outcome, outcome)
+        if worse:
+            if explain:
+                self._attempts.update({(rewrite.name, node): f"undone: {worse}" for node, _, _ in proven})
+            return None
+        ids = {node.number: node.id for node in state.outcome.nodes}
+        for node, replacement, error in proven:
+            self._attempts.pop((rewrite.name, node), None)
+            made = tuple(item.name for item in replacement.nodes)
+            self._changes.append(Change(rewrite.name, rewrite.exactness, tuple(ids[index] for index in replacement.remove), made, error))
+        return _State(Graph(proto, view, state.graph.source), outcome)
+
+    def _worse(self, old: Outcome, new: Outcome) -> str:
+        """Why ``new`` is no improvement; empty when it is one."""
+        extra = _macs(new) - self._macs
+        if extra > self._limits.extra_macs * self._macs:
+            return f"it adds {extra / max(self._macs, 1):.0%} of the model's multiplications"
+        before, after = _errors(old), _errors(new)
+        grown = next((code for code in after if after[code] > before.get(code, 0)), "")
+        if grown and sum(after.values()) >= sum(before.values()):
+            return f"another finding takes its place ({grown})"
+        if _measure(new) >= _measure(old):
+            return "the placement gets no better"
+        return ""
+
+
+def _named(outcome: Outcome, rewrite: str) -> list[int]:
+    """The nodes with a finding that names ``rewrite``, in the order of the graph."""
+    found = {item.node_index for item in outcome.findings if rewrite in item.rewrites and item.severity != NOTE and item.node_index >= 0}
+    return sorted(found)
+
+
+def _errors(outcome: Outcome) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for finding in outcome.findings:
+        if finding.severity == ERROR and finding.cause is None:
+            counts[f"{finding.code} {finding.name}"] = counts.get(f"{finding.code} {finding.name}", 0) + 1
+    return counts
+
+
+def _measure(outcome: Outcome) -> tuple[int, int, int]:
+    """What counts, the smaller the better: nodes off the DLA, loadables with those over the limit, bytes that cross."""
+    summary = outcome.summary
+    return summary.gpu_nodes + summary.unknown_nodes, summary.candidates, summary.boundary_bytes
+
+
+def _macs(outcome: Outcome) -> int:
+    return outcome.summary.dla_macs + outcome.summary.gpu_macs

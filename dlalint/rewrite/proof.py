@@ -1,0 +1,82 @@
+"""A replacement as two small models with the same inputs and outputs, to be run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import onnx
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+from dlalint.graph import DTYPE_CODES, TensorType
+from dlalint.rewrite.base import Replacement
+from dlalint.rewrite.graph import Graph, captured, loaded
+
+LARGE_BYTES = 64 << 20  # with more weights than this a replacement is only proven with the whole model
+
+
+def parts(graph: Graph, replacement: Replacement) -> tuple[ModelProto, ModelProto] | None:
+    """The replaced nodes and the new ones, each as a model; ``None`` when they are too large for that, or a type is not known."""
+    old = [graph.nodes[index] for index in sorted(replacement.remove)]
+    names = _boundary(old, replacement.nodes)
+    constants = [tensor for name in names if (tensor := _constant(graph, name)) is not None]
+    if sum(tensor.ByteSize() for tensor in (*constants, *replacement.tensors)) > LARGE_BYTES:
+        return None
+    known = {tensor.name for tensor in constants}
+    types = {name: graph.type(name) for name in names if name not in known}
+    outputs = _outputs(graph, replacement)
+    if any(kind is None or kind.dtype not in DTYPE_CODES for kind in types.values()) or not outputs:
+        return None
+    inputs = [_info(name, kind) for name, kind in types.items() if kind is not None]
+    results = [_info(name, graph.type(name)) for name in outputs]
+    first = _model(graph, old, inputs, results, constants)
+    second = _model(graph, replacement.nodes, inputs, results, (*constants, *replacement.tensors))
+    return first, second
+
+
+def _boundary(old: Sequence[NodeProto], new: Sequence[NodeProto]) -> list[str]:
+    """What either side reads and neither makes."""
+    made = {name for node in (*old, *new) for name in node.output}
+    read = (name for node in (*old, *new) for name in (*node.input, *captured(node)))
+    return [name for name in dict.fromkeys(read) if name and name not in made]
+
+
+def _outputs(graph: Graph, replacement: Replacement) -> list[str]:
+    """The tensors of the replaced nodes that others need."""
+    removed = set(replacement.remove)
+    return [
+        name
+        for index in sorted(removed)
+        for name in graph.nodes[index].output
+        if name and any(reader not in removed for reader in graph.consumers(name))
+    ]
+
+
+def _constant(graph: Graph, name: str) -> TensorProto | None:
+    tensor = graph.initializers.get(name)
+    if tensor is not None and graph.is_constant(name):
+        return loaded(tensor, graph.source) if tensor.data_location == TensorProto.EXTERNAL else tensor
+    array = graph.constant(name)
+    return None if array is None else numpy_helper.from_array(array, name)
+
+
+def _info(name: str, kind: TensorType | None) -> onnx.ValueInfoProto:
+    if kind is None:
+        return onnx.helper.make_empty_tensor_value_info(name)
+    return onnx.helper.make_tensor_value_info(name, DTYPE_CODES.get(kind.dtype, 0), kind.shape)
+
+
+def _model(
+    graph: Graph,
+    nodes: Sequence[NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    tensors: Iterable[TensorProto],
+) -> ModelProto:
+    read = {name for node in nodes for name in (*node.input, *captured(node))}
+    made = {name for node in nodes for name in node.output}
+    kept = [tensor for tensor in tensors if tensor.name in read or tensor.name in {item.name for item in outputs}]
+    results = [item for item in outputs if item.name in made or item.name in {tensor.name for tensor in kept}]
+    body = onnx.helper.make_graph(list(nodes), "part", list(inputs), results, kept)
+    model = onnx.helper.make_model(body, opset_imports=graph.proto.opset_import, ir_version=graph.proto.ir_version)
+    model.functions.extend(graph.proto.functions)
+    return model
