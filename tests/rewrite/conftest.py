@@ -87,7 +87,7 @@ def _error(first: NDArray[Any], second: NDArray[Any]) -> float:
 
 @pytest.fixture(scope="session")
 def rewrite(session: Session) -> Apply:
-    """``rewrite(model, name)``: the trial of one rewrite, or of all with ``name=""``; what it did is checked in every way that is general."""
+    """``rewrite(model, name)``: the trial of one rewrite, or of all with ``name=""``, with every check that is general."""
 
     def apply(
         model: ModelProto, name: str, target: str = ORIN, *, precision: str = "fp16", extra_macs: float = 1e9, limit: float = 1e-5
