@@ -129,7 +129,7 @@ class Builder:
         group: int = 1,
         transposed: bool = False,
     ) -> str:
-        """A convolution with constant weights of shape (maps, channels/group, height, width); ``transposed``: (channels, maps/group, ...)."""
+        """A convolution. ``weights``: (maps, channels/group, height, width); if ``transposed``: (channels, maps/group, height, width)."""
         inputs = [source, self.tensor(weights), *([self.tensor(bias)] if bias is not None else [])]
         return self.add(
             "ConvTranspose" if transposed else "Conv",
