@@ -8,37 +8,14 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple, Union
 
-# onnx.proto, TensorProto.DataType: name and bytes per element (0.5 for the packed four-bit types)
+# onnx.proto, TensorProto.DataType in its order: name and bytes per element, less than one for packed types
+_ELEMENTS = (
+    "undefined 0 float32 4 uint8 1 int8 1 uint16 2 int16 2 int32 4 int64 8 string 0 bool 1 float16 2 float64 8 uint32 4 uint64 8"
+    " complex64 8 complex128 16 bfloat16 2 float8e4m3fn 1 float8e4m3fnuz 1 float8e5m2 1 float8e5m2fnuz 1 uint4 0.5 int4 0.5"
+    " float4e2m1 0.5 float8e8m0 1 uint2 0.25 int2 0.25"
+).split()
 DTYPES: Mapping[int, tuple[str, float]] = MappingProxyType(
-    {
-        0: ("undefined", 0),
-        1: ("float32", 4),
-        2: ("uint8", 1),
-        3: ("int8", 1),
-        4: ("uint16", 2),
-        5: ("int16", 2),
-        6: ("int32", 4),
-        7: ("int64", 8),
-        8: ("string", 0),
-        9: ("bool", 1),
-        10: ("float16", 2),
-        11: ("float64", 8),
-        12: ("uint32", 4),
-        13: ("uint64", 8),
-        14: ("complex64", 8),
-        15: ("complex128", 16),
-        16: ("bfloat16", 2),
-        17: ("float8e4m3fn", 1),
-        18: ("float8e4m3fnuz", 1),
-        19: ("float8e5m2", 1),
-        20: ("float8e5m2fnuz", 1),
-        21: ("uint4", 0.5),
-        22: ("int4", 0.5),
-        23: ("float4e2m1", 0.5),
-        24: ("float8e8m0", 1),
-        25: ("uint2", 0.25),
-        26: ("int2", 0.25),
-    }
+    {code: (name, float(size)) for code, (name, size) in enumerate(zip(_ELEMENTS[::2], _ELEMENTS[1::2], strict=True))}
 )
 DTYPE_CODES: Mapping[str, int] = MappingProxyType({name: code for code, (name, _) in DTYPES.items()})
 FLOATING = frozenset({"float16", "float32", "float64", "bfloat16"})

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
 
-from dlalint.errors import DlalintError
 from dlalint.report.layout import STYLES, Row, plain
-
-
-class WriteError(DlalintError):
-    """A report could not be written."""
-
-    default_code = "E401"
 
 
 def width() -> int:
@@ -42,7 +34,7 @@ def show(rows: Sequence[Row], path: str | None, color: bool) -> None:
 
 
 def write(text: str, path: str | None) -> None:
-    """Write to stdout, or replace the file at ``path`` as a whole. Raises :class:`WriteError`; the old file stays when it fails."""
+    """Write to stdout, or replace the file at ``path`` as a whole. Raises :class:`dlalint.model.save.WriteError`."""
     data = text.encode("utf-8", "surrogateescape")
     if path is None:
         sys.stdout.flush()
@@ -52,29 +44,6 @@ def write(text: str, path: str | None) -> None:
         except BrokenPipeError:  # the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
-    if not path:
-        raise WriteError("no file is named", where="--output", cure="Give a path, or leave the option out.")
-    import tempfile
-    from pathlib import Path
+    from dlalint.model import save
 
-    target = Path(path)
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise WriteError(f"the report cannot be written ({error.strerror})", where=path, cure="Check the folder.") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    save.write([data], path, what="the report", limit=None)

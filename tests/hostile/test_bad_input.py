@@ -384,7 +384,7 @@ OPTIONS: list[tuple[list[str], str, str]] = [
     (["--select", "DLA1,NOPE"], "--select", "no rule is called 'NOPE'"),
     (["--ignore", "NOPE"], "--ignore", "no rule is called 'NOPE'"),
     (["--output", "missing/report.txt"], "missing/report.txt", "the report cannot be written (No such file or directory)"),
-    (["--output", "."], ".", "the report cannot be written"),
+    (["--output", "."], ".", "it is not a regular file"),
 ]
 
 
