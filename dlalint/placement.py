@@ -30,8 +30,11 @@ class Placement(NamedTuple):
     behind: Mapping[int, int]
 
 
-def place(network: Network, rules: TargetRules, checker: Checker) -> Placement:
-    """Judge the layers of a simplified ``network`` and group those that the DLA takes."""
+def place(network: Network, rules: TargetRules, checker: Checker, barred: frozenset[int] = frozenset()) -> Placement:
+    """Judge the layers of a simplified ``network`` and group those that the DLA takes.
+
+    ``barred`` are the indices of layers that the user sends to the GPU although the DLA would take them.
+    """
     if rules.reason_without_dla:
         none = Grouping((), (), {})
         verdicts = (Verdict((), ()),) * len(network.layers)
@@ -39,6 +42,8 @@ def place(network: Network, rules: TargetRules, checker: Checker) -> Placement:
     verdicts = checker.judge(network, rules)
     refused = [verdict.refused("layer") for verdict in verdicts]
     capable = [not gone and not verdict.unknown for gone, verdict in zip(refused, verdicts, strict=True)]
+    for index in barred:
+        capable[index] = False
     behind = behind_gpu(network, capable) if rules.placement["constants_follow_gpu"] else {}
     for index in behind:
         capable[index] = False
