@@ -16,10 +16,10 @@ def main() -> None:
 
         with contextlib.suppress(NativeError):  # the command meets it again, where it is told
             worker = Worker().start()
-    from dlalint.cli import run
+    from dlalint.cli import execute
 
     try:
-        code = run(sys.argv[1:], worker)
+        code = execute(sys.argv[1:], worker)
     finally:
         if worker is not None:
             worker.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "check": "Lint models and predict their placement.",
+    "fix": "Rewrite what the DLA refuses, proven by onnxruntime.",
+    "split": "Cut a model into a DLA part and the rest.",
+    "verify": "Compare what two models compute.",
+    "run": "Run a model with onnxruntime and dump every output.",
+    "compare-outputs": "Compare two dumps and show where they part.",
+    "profile": "Show where the time of an engine went.",
+    "trtexec": "Print the trtexec command that builds what is predicted.",
+    "mark-output": "Make inner tensors outputs, to dump them.",
     "rules": "List the rules.",
     "explain": "Explain one rule.",
     "targets": "List the targets.",
@@ -48,7 +57,7 @@ def group() -> None:
     """Predict what TensorRT puts on the DLA of a Jetson or DRIVE board, and why the rest falls back."""
 
 
-def run(arguments: Sequence[str], worker: Worker | None = None) -> int:
+def execute(arguments: Sequence[str], worker: Worker | None = None) -> int:
     """Run a command line and return the exit code; ``worker`` is shape inference that was started already."""
     try:
         code = group.main(list(arguments), prog_name="dlalint", standalone_mode=False, obj=worker)
@@ -62,6 +71,11 @@ def run(arguments: Sequence[str], worker: Worker | None = None) -> int:
         return 130
     except DlalintError as error:
         return _refuse(error)
+    except Exception as error:
+        if os.environ.get("DLALINT_DEBUG"):
+            raise
+        what = f"internal error ({type(error).__name__}: {error})"
+        return _refuse(DlalintError(what, cure="Please report it; DLALINT_DEBUG=1 shows where."))
     return code if isinstance(code, int) else 0
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import click
 
-from dlalint.cli import output
+from dlalint.cli.formats import FORMATS, wanted, write
 from dlalint.cli.shapes import overrides
 from dlalint.engine.targets import PRECISIONS, parse
 from dlalint.errors import DlalintError
@@ -22,18 +21,6 @@ from dlalint.selection import Selection
 from dlalint.target import Target
 from dlalint.worker import Worker
 
-FORMATS = ("text", "json")
-
-
-class Options(NamedTuple):
-    """How to report."""
-
-    form: str
-    path: str | None
-    verbose: bool
-    quiet: bool
-    color: bool
-
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
@@ -41,8 +28,8 @@ class Options(NamedTuple):
 @click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
 @click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
+@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave these rules out of the report.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True, help="What makes the exit code 1.")
@@ -60,7 +47,7 @@ def command(
     precision: str,
     batch: int | None,
     shapes: tuple[str, ...],
-    form: str,
+    forms: tuple[str, ...],
     path: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
@@ -77,15 +64,17 @@ def command(
     MODEL is a file, a folder (every .onnx below it) or a pattern.
     """
     fixed = overrides(shapes, batch)
-    with Session(digest=form == "json", worker=worker) as session:
+    reports = wanted(forms, path)
+    with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session:
         book = session.rules
-        wanted = [parse(name, book, precision) for name in targets or (book.index["default"],)]
+        chosen = [parse(name, book, precision) for name in targets or (book.index["default"],)]
         compared = () if no_others or quiet else book.index["others"] if others is None else others.split(",")
         lines = [parse(name, book, precision, "--others") for name in compared]
         selection = Selection(select, ignore, book)
-        results = _check(session, find_models(models), fixed, wanted, [line for line in lines if line not in wanted])
+        results = _check(session, find_models(models), fixed, chosen, [line for line in lines if line not in chosen])
         results = [selection.apply(result) if isinstance(result, Outcome) else result for result in results]
-        _report(results, session, Options(form, path, verbose, quiet, not no_color))
+        for report in reports:
+            write(results, book, report, verbose=verbose, quiet=quiet, color=not no_color)
     outcomes = [result for result in results if isinstance(result, Outcome)]
     if len(outcomes) < len(results):
         return 2
@@ -115,20 +104,3 @@ def _check(
 
 def _counts(finding: Finding, fail_on: str) -> bool:
     return SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)
-
-
-def _report(results: Sequence[Outcome | Failure], session: Session, options: Options) -> None:
-    outcomes = [result for result in results if isinstance(result, Outcome)]
-    if not outcomes:
-        return
-    sources = session.rules.sources
-    if options.form == "json":
-        from dlalint.report.to_json import to_json
-
-        output.write(to_json(results, sources), options.path)
-        return
-    from dlalint.report.to_text import to_text
-
-    columns = output.width()
-    rows = [row for outcome in outcomes for row in to_text(outcome, sources, columns, verbose=options.verbose, quiet=options.quiet)]
-    output.show(rows, options.path, options.color)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlalint import __version__
-from dlalint.cli import COMMANDS, run
+from dlalint.cli import COMMANDS, execute
 
 ROOT = Path(__file__).resolve().parents[3]
 MNIST = str(ROOT / "models" / "mnist-7.onnx")
@@ -16,7 +16,7 @@ FULL = str(ROOT / "models" / "unet_k2s2.onnx")
 
 
 def dlalint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = run(arguments)
+    code = execute(arguments)
     out, err = capsys.readouterr()
     return code, out, err
 

@@ -1,0 +1,57 @@
+"""The formats of a report, and where each goes: ``--format sarif=out.sarif --format text``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from dlalint.cli import output
+from dlalint.engine.ruleset import RuleSet
+from dlalint.errors import UsageError
+from dlalint.plan import Failure, Outcome
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown", "csv")
+
+
+class Wanted(NamedTuple):
+    """A format and the file it goes to; ``None`` is stdout."""
+
+    form: str
+    path: str | None
+
+
+def wanted(options: Sequence[str], path: str | None) -> list[Wanted]:
+    """The reports that were asked for; ``path`` is that of the first one without its own. Raises :class:`UsageError`."""
+    found = []
+    for option in options:
+        form, equals, own = option.partition("=")
+        if form not in FORMATS or (equals and not own):
+            cure = f"Give one of {', '.join(FORMATS)}, and a file behind it if you like: sarif=report.sarif."
+            raise UsageError(f"{option!r} is no format", where="--format", cure=cure, code="E509")
+        if own:
+            found.append(Wanted(form, own))
+        else:
+            found.append(Wanted(form, path))
+            path = None
+    if sum(item.path is None for item in found) > 1:
+        raise UsageError("two reports go to the same place", where="--format", cure="Give files: --format sarif=report.sarif.", code="E509")
+    return found
+
+
+def write(results: Sequence[Outcome | Failure], book: RuleSet, item: Wanted, *, verbose: bool, quiet: bool, color: bool) -> None:
+    """One report, written."""
+    outcomes = [result for result in results if isinstance(result, Outcome)]
+    if item.form == "text":
+        from dlalint.report.to_text import to_text
+
+        columns = output.width()
+        rows = [row for outcome in outcomes for row in to_text(outcome, book.sources, columns, verbose=verbose, quiet=quiet)]
+        output.show(rows, item.path, color)
+    elif item.form == "json":
+        from dlalint.report.to_json import to_json
+
+        output.write(to_json(results, book.sources), item.path)
+    else:
+        text: str = import_module(f"dlalint.report.to_{item.form}").render(results, book)
+        output.write(text, item.path)
