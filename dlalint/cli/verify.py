@@ -1,0 +1,155 @@
+"""``dlalint verify``: whether two models compute the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlalint.cli import differences, output
+from dlalint.cli.shapes import overrides
+from dlalint.errors import UsageError
+from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
+
+if TYPE_CHECKING:
+    from dlalint.graph import TensorType
+    from dlalint.model.inputs import Overrides
+    from dlalint.verify import Difference, Runner, Tolerance, Verification
+
+
+@click.command("verify", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("reference", metavar="A")
+@click.argument("other", metavar="B")
+@click.option("--inputs", multiple=True, metavar="FILE.npz", help="Compare on these inputs too; repeatable.")
+@click.option("--only-inputs", is_flag=True, help="Leave the seeded sets of inputs out.")
+@click.option("--tensor", "names", multiple=True, metavar="NAME", help="Compare only this output; repeatable.")
+@click.option("--rtol", type=float, default=1e-4, show_default=True, help="Tolerance relative to each element.")
+@click.option("--atol", type=float, default=1e-5, show_default=True, help="Tolerance relative to the tensor's largest magnitude.")
+@click.option("--exact", is_flag=True, help="Tolerate nothing.")
+@click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the inputs made up.")
+@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input; a free one is 1.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds a run may take.")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
+@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+def command(
+    reference: str,
+    other: str,
+    inputs: tuple[str, ...],
+    only_inputs: bool,
+    names: tuple[str, ...],
+    rtol: float,
+    atol: float,
+    exact: bool,
+    seed: int,
+    batch: int | None,
+    shapes: tuple[str, ...],
+    timeout: float,
+    form: str,
+    path: str | None,
+    verbose: bool,
+    no_color: bool,
+) -> int:
+    """Compare what two ONNX models compute, with onnxruntime.
+
+    Both run on five sets of seeded inputs (normal, zeros, large, negative, channels) and on those of --inputs, an .npz with an array for
+    each input by its name. The exit code is 0 when all outputs of A agree with those of B, 1 when not, 2 when they cannot be compared.
+    """
+    from dlalint.verify import Runner, verify
+    from dlalint.verify.dumps import read_npz
+
+    if only_inputs and not inputs:
+        raise UsageError("there are no inputs to compare on", where="--only-inputs", cure="Give --inputs too.", code="E522")
+    tolerance = differences.tolerance(rtol, atol)
+    fixed = overrides(shapes, batch)
+    with Runner(timeout) as runner:
+        found = verify(
+            runner,
+            reference,
+            other,
+            tolerance=tolerance,
+            exact=exact,
+            inputs=[read_npz(name) for name in inputs],
+            seed=seed,
+            names=names or None,
+            types=fixed_types(runner, reference, fixed),
+            seeded=not only_inputs,
+        )
+    if form == "json":
+        output.write(differences.as_json(_document(reference, other, found, tolerance, exact)), path)
+    else:
+        output.show(_rows(reference, other, found, tolerance, exact, verbose), path, not no_color)
+    return int(not found.ok)
+
+
+def fixed_types(runner: Runner, model: str, fixed: Overrides) -> dict[str, TensorType] | None:
+    """The types of the inputs with what the user fixed, ``None`` when that is nothing. Raises :class:`UsageError`."""
+    if not fixed.shapes and fixed.batch is None:
+        return None
+    from dlalint.model.inputs import input_types
+    from dlalint.model.load import load
+
+    return input_types(load(model), tuple(runner.inputs(model)), fixed)
+
+
+def _worst(found: Verification, exact: bool) -> list[tuple[Difference, str, bool]]:
+    """For each tensor the set on which it is furthest off."""
+    worst = []
+    for column in zip(*(items for _, items in found.sets), strict=True):
+        passed = [item.bit_equal if exact else item.within for item in column]
+        index = max(
+            range(len(column)), key=lambda number: (not passed[number], column[number].required_atol, column[number].max_rel or 0.0)
+        )
+        equal = all(item.bit_equal for item in column)
+        worst.append((column[index], "" if equal else f'worst on "{found.sets[index][0]}"', all(passed)))
+    return worst
+
+
+def _rows(reference: str, other: str, found: Verification, tolerance: Tolerance, exact: bool, verbose: bool) -> list[Row]:
+    width = output.width()
+    worst = _worst(found, exact)
+    rows = [spans(Span(f"{reference} and {other}", "title"))]
+    verdict, style = ("EQUAL", "good") if found.ok else ("UNPROVEN", "warn") if found.first is None else ("DIFFERENT", "bad")
+    rows += wrapped(f"{verdict}: ", _sentence(found, worst, tolerance, exact), min(max(width, 60), 140), style)
+    rows += [(), *differences.rows(worst, width, verbose)]
+    notes = []
+    if found.blind and len(found.blind) < len(found.sets):
+        sets = ", ".join(f'"{label}"' for label in found.blind)
+        notes.append(f"On {sets} the first model gives nothing but NaN and infinities: equal ones say little.")
+    if found.extra:
+        notes.append(f"Outputs of the second model only, not compared: {listed(found.extra, 1_000_000 if verbose else 6)}.")
+    for note in notes:
+        rows += wrapped("  note  ", note, min(max(width, 60), 140))
+    return rows
+
+
+def _sentence(found: Verification, worst: Sequence[tuple[Difference, str, bool]], tolerance: Tolerance, exact: bool) -> str:
+    outputs, sets = counted(len(worst), "output"), counted(len(found.sets), "set")
+    within = "exactly" if exact else f"within rtol {tolerance.rtol:g} and atol {tolerance.atol:g}"
+    if found.ok:
+        equal = all(item.bit_equal for item, _, _ in worst)
+        return f"{outputs} on {sets} of inputs, {'bit by bit' if equal else within}."
+    if found.first is None:
+        return f"on {sets} of inputs the first model gives nothing but NaN and infinities."
+    off = [(item, remark) for item, remark, passed in worst if not passed]
+    first = next(remark for item, remark in off if item.tensor == found.first)
+    return f"{len(off)} of {outputs} not equal {within}, the first is {found.first} ({first})."
+
+
+def _document(reference: str, other: str, found: Verification, tolerance: Tolerance, exact: bool) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "reference": reference,
+        "other": other,
+        "ok": found.ok,
+        "exact": exact,
+        "rtol": tolerance.rtol,
+        "atol": tolerance.atol,
+        "first": found.first,
+        "blind": list(found.blind),
+        "extra": list(found.extra),
+        "sets": [{"name": label, "tensors": [differences.document(item) for item in items]} for label, items in found.sets],
+    }
