@@ -32,3 +32,11 @@ def test_every_node_has_a_verdict_on_every_target(path: Path, session: Session) 
                 assert path.stem in FREE, (name, node)
             else:
                 assert node.device in (Device.DLA, Device.FOLDED)
+
+
+def test_what_does_nothing_before_an_output_has_its_reason_too(session: Session) -> None:
+    body = "(float[1,8,4,4] x) => (float[1,8,4,4] y) <int64[8] p = {0, 0, 0, 0, 0, 0, 0, 0}> { a = Relu(x) y = Pad(a, p) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {body}')
+    view = session.view_bytes(model.SerializeToString(), "model.onnx")
+    outcome = session.check(view, parse("orin-trt10.3", session.rules))
+    assert [(node.device, node.codes) for node in outcome.nodes] == [(Device.DLA, ()), (Device.GPU, ("DLA101",))]

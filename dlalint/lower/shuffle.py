@@ -19,7 +19,7 @@ def flatten(node: Context) -> None:
     """A shuffle to a matrix; no layer for a matrix up to 8.2, an identity for one that stays as it is from 8.4."""
     rank = node.rank("i0")
     if node.trt < (8, 4) and rank is not None and rank <= 2:
-        node.layer("IDENTITY", ("i0",), helper=True)
+        node.layer("IDENTITY", ("i0",))
     elif rank == 2 and node.op.get_int("axis", 1) in (1, -1):
         node.layer("IDENTITY", ("i0",))
     else:
@@ -36,7 +36,7 @@ def transpose(node: Context) -> None:
     if shape is None or order is None or sorted(order) != list(range(len(shape))):
         node.layer("SHUFFLE", ("i0",), given=transpose_params(shape, order))
     elif (8, 0) <= node.trt < (8, 5) and list(order) == sorted(order):
-        node.layer("IDENTITY", ("i0",), helper=True)
+        node.layer("IDENTITY", ("i0",))
     elif node.trt < (10, 1) and not _moves_data(shape, order):
         node.layer("SHUFFLE", ("i0",), given=reshape_params(shape, tuple(shape[axis] for axis in order)))
     else:

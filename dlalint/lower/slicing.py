@@ -14,7 +14,7 @@ def slice_(node: Context) -> None:
     computed = [f"i{index}" for index in parameters if not node.constant(index)]
     axes = _changed(node.shape("i0"), node.shape("o0"))
     if node.trt < (6, 0) and axes == ():
-        node.layer("IDENTITY", ("i0",), helper=True)
+        node.layer("IDENTITY", ("i0",))
         return
     steps = node.ints(4) if 4 in parameters else (1,)
     node.layer("SLICE", ("i0", *computed), mode="DEFAULT", static=not computed, axes=axes, stride=steps)
@@ -54,7 +54,7 @@ def pad(node: Context) -> None:
     pads = node.ints(1) if node.has(1) else node.op.get_ints("pads")
     mode = node.op.get_string("mode", "constant")
     if node.trt >= (8, 0) and pads is not None and not any(pads):
-        node.layer("IDENTITY", ("i0",), helper=True)
+        node.layer("IDENTITY", ("i0",))
     elif node.trt < (8, 2):
         node.layer("PADDING", ("i0",), mode=mode)
     else:
