@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Run a model with onnxruntime and dump every output.",
     "compare-outputs": "Compare two dumps and show where they part.",
     "profile": "Show where the time of an engine went.",
+    "compare": "Hold the prediction against what TensorRT did.",
     "trtexec": "Print the trtexec command that builds what is predicted.",
     "mark-output": "Make inner tensors outputs, to dump them.",
     "rules": "List the rules.",
