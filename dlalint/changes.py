@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dlalint.graph import Device
 from dlalint.plan import Outcome
+
+MISS = "does not apply: "  # how the reason of an attempt begins that found nothing to replace
 
 
 class Change(NamedTuple):
@@ -28,6 +31,15 @@ class Attempt(NamedTuple):
     reason: str
 
 
+class Proof(NamedTuple):
+    """How the whole model was compared: ``sets`` of inputs, the largest relative error of an output, and the first tensor that differs."""
+
+    sets: tuple[str, ...]
+    error: float
+    ok: bool
+    first: str
+
+
 class Rewritten(NamedTuple):
     """A model before and after; ``changes`` in the order they were made. ``after`` is ``before`` when nothing changed."""
 
@@ -35,3 +47,9 @@ class Rewritten(NamedTuple):
     after: Outcome
     changes: tuple[Change, ...]
     attempts: tuple[Attempt, ...]
+
+
+def gpu_helpers(outcome: Outcome) -> int:
+    """The layers on the GPU that only reshape for others, which no node of the model stands for."""
+    layers = zip(outcome.network.layers, outcome.partition.devices, strict=True)
+    return sum(layer.spec.helper and device is Device.GPU for layer, device in layers)

@@ -25,7 +25,8 @@ def diagnose(
     ``converted`` says what an FP16 form of the model would do on a target that takes no FP32, empty elsewhere.
     """
     rules = placed.rules
-    found = Diagnosis(rules, book, checker, placed.network, ids)
+    operators = [node.op.op_type if not node.op.domain else "" for node in view.model.graph.nodes]
+    found = Diagnosis(rules, book, checker, placed.network, ids, operators)
     if rules.reason_without_dla:
         found.on_model("release-without-dla", None)
         return tuple(found.findings)

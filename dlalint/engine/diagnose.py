@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dlalint.engine.check import Checker, Verdict, Violation
 from dlalint.engine.predicates import in_words, value_in_words
 from dlalint.engine.registry import QUANTITIES, SKIP
-from dlalint.engine.ruleset import BoundCard, RuleSet, TargetRules, limit_in_words
+from dlalint.engine.ruleset import BoundCard, Card, RuleSet, TargetRules, limit_in_words
 from dlalint.finding import ERROR, Finding, Limit, LimitValue
 from dlalint.network import Layer, Network
 
@@ -19,12 +19,16 @@ _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 class Diagnosis:
     """Collects the findings of one model on one target."""
 
-    def __init__(self, rules: TargetRules, book: RuleSet, checker: Checker, network: Network, ids: Sequence[str]) -> None:
+    def __init__(
+        self, rules: TargetRules, book: RuleSet, checker: Checker, network: Network, ids: Sequence[str], operators: Sequence[str]
+    ) -> None:
+        """``ids`` and ``operators`` are those of the model's nodes."""
         self.rules = rules
         self.book = book
         self.checker = checker
         self.network = network
         self.ids = ids
+        self.operators = operators
         self.findings: list[Finding] = []
         self._first: dict[int, int] = {}  # the finding that first sends a layer to the GPU
 
@@ -73,7 +77,11 @@ class Diagnosis:
         place = len(self.findings)
         self.findings.append(finding)
         if layer is not None and finding.severity == ERROR:
-            self.findings += [finding._replace(node=self.ids[number], node_index=number) for number in layer.origin[1:]]
+            card = self.book.by_code[finding.code]
+            self.findings += [
+                finding._replace(node=self.ids[number], node_index=number, rewrites=self._rewrites(card, number))
+                for number in layer.origin[1:]
+            ]
         return place
 
     def _of_layer(self, layer: Layer, violation: Violation, cause: int | None) -> Finding:
@@ -117,11 +125,18 @@ class Diagnosis:
             limit=limit.value if limit is not None else None,
             why=f"{why} {limit.note}" if limit is not None and limit.note else why,
             fix=fill(card.instead),
-            rewrites=card.rewrites,
+            rewrites=self._rewrites(card, number),
             sources=tuple(dict.fromkeys(sources)),
             confidence=limit.confidence if limit is not None else "documented" if sources else "",
             cause=cause,
         )
+
+    def _rewrites(self, card: Card, number: int) -> tuple[str, ...]:
+        """The rewrites that answer a card and start from the operator of a node."""
+        if number < 0:
+            return card.rewrites
+        operator = self.operators[number]
+        return tuple(name for name in card.rewrites if operator in self.book.rewrites[name]["operators"])
 
     def _limit_words(self, bound: BoundCard, limit: Limit | None) -> str:
         if bound.tests:

@@ -112,6 +112,7 @@ class RuleSet:
         self.index: store.Table = tables.get("index", {})
         self.kinds: store.Table = tables.get("kinds", {})
         self.parser: store.Table = tables.get("parser", {})
+        self.rewrites: store.Table = tables.get("rewrites", {})
         self.files = LimitFiles(tables, checked=checked)
         self.socs = {name.removeprefix("socs/"): table for name, table in tables.items() if name.startswith("socs/")}
         areas = [(name, table) for name, table in tables.items() if name.startswith("cards/")]

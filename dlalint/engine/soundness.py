@@ -52,6 +52,9 @@ def _cards(book: RuleSet) -> None:
                 raise fault(where, f"unknown source {source}")
         for kind in sorted(card.kinds - KINDS):
             raise fault(where, f"there is no layer kind {kind}")
+        for name in card.rewrites:
+            if name not in book.rewrites:
+                raise fault(where, f"there is no rewrite {name}")
         if card.unless and card.unless not in book.by_slug:
             raise fault(where, f"there is no card {card.unless}")
         used |= needed | mentioned

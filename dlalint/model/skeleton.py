@@ -6,7 +6,7 @@ What is left is a valid model of some kilobytes. It can be parsed and edited, an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dlalint.errors import LimitError, ModelError
 from dlalint.model.records import heading, mapped, records
@@ -63,13 +63,14 @@ def excise(path: str, threshold: int = THRESHOLD) -> bytes:
         return bytes(buf[:]) if pieces is None else b"".join(piece for piece in pieces if isinstance(piece, bytes))
 
 
-def restore(skeleton: bytes, source: str) -> list[Piece]:
+def restore(skeleton: bytes, source: str, *others: str) -> list[Piece]:
     """The pieces of the model that ``skeleton``, made by :func:`excise` from ``source`` and edited since, stands for.
 
-    Every tensor that refers to ``source``, wherever it is by now, has its bytes inside of it again, where the canonical order puts them.
-    For a canonical ``source`` and no edit that gives the same file. Raises :class:`ModelError` when a reference makes no sense.
+    Every tensor that refers to ``source``, or to one of the files ``others`` with weights that are new, has its bytes inside of it again,
+    wherever it is by now, where the canonical order puts them. For a canonical ``source`` and no edit that gives the same file. Raises
+    :class:`ModelError` when a reference makes no sense.
     """
-    name = os.path.basename(source)
+    files = {os.path.basename(path): path for path in (source, *others)}
 
     def inline(buf: Buffer, start: int, end: int) -> list[Piece] | None:
         entries: dict[str, str] = {}
@@ -83,17 +84,18 @@ def restore(skeleton: bytes, source: str) -> list[Piece]:
                 if record.number > _RAW_DATA and place < 0:
                     place = len(kept)
                 kept.append(bytes(buf[record.start : record.b]))
-        if entries.get("location") != name:
+        path = files.get(entries.get("location", ""))
+        if path is None:
             return None
         offset, length = (entries.get(key, "") for key in ("offset", "length"))
         if not (offset.isascii() and offset.isdigit() and length.isascii() and length.isdigit()):
             raise ModelError("a reference to the model's own weights says not where they lie", where=source, code="E105")
-        span = Span(source, int(offset), int(length))
+        span = Span(path, int(offset), int(length))
         place = len(kept) if place < 0 else place
         return [*kept[:place], heading(_RAW_DATA, span.length), span, *kept[place:]]
 
-    needle = encode_bytes(2, name.encode("utf-8", "surrogateescape"))
-    pieces = _Walk(skeleton, _EVERYWHERE, inline, needle).edited("model", 0, len(skeleton))
+    needles = tuple(encode_bytes(2, name.encode("utf-8", "surrogateescape")) for name in files)
+    pieces = _Walk(skeleton, _EVERYWHERE, inline, needles).edited("model", 0, len(skeleton))
     return [skeleton] if pieces is None else merged(pieces)
 
 
@@ -116,21 +118,21 @@ def refuse_own_references(buf: Buffer, path: str) -> None:
                         code="E105",
                     )
 
-    _Walk(buf, _EVERYWHERE, check, name.encode("utf-8", "surrogateescape")).edited("model", 0, len(buf))
+    _Walk(buf, _EVERYWHERE, check, (name.encode("utf-8", "surrogateescape"),)).edited("model", 0, len(buf))
 
 
 class _Walk:
     """Walks the messages of ``schema`` and puts what ``leaf`` returns in place of tensors, with the lengths around them.
 
-    A message that does not hold ``needle`` is passed over when it is small enough to be searched; tensors are not, for that would read
+    A message that holds none of ``needles`` is passed over when it is small enough to be searched; tensors are not, for that would read
     their payload.
     """
 
-    def __init__(self, buf: Buffer, schema: Schema, leaf: Leaf | Callable[[Buffer, int, int], None], needle: bytes = b"") -> None:
+    def __init__(self, buf: Buffer, schema: Schema, leaf: Leaf | Callable[[Buffer, int, int], None], needles: Sequence[bytes] = ()) -> None:
         self._buf = buf
         self._schema = schema
         self._leaf = leaf
-        self._needle = needle
+        self._needles = needles
 
     def edited(self, kind: str, start: int, end: int, depth: int = 0) -> list[Piece] | None:
         """What stands in place of the message ``buf[start:end]``; ``None`` when it stays."""
@@ -139,7 +141,7 @@ class _Walk:
             raise LimitError("the model is nested too deeply", cure="Export it with fewer nested bodies.", code="E201")
         if kind == "tensor":
             return self._leaf(buf, start, end)
-        if self._needle and end - start <= _SMALL and buf.find(self._needle, start, end) < 0:
+        if self._needles and end - start <= _SMALL and all(buf.find(needle, start, end) < 0 for needle in self._needles):
             return None
         parts = self._schema[kind]
         pieces: list[Piece] = []

@@ -102,7 +102,7 @@ def _alive(nodes: Sequence[NodeProto], graph: Graph) -> list[NodeProto]:
     """``nodes`` without those that a replacement made useless; what was useless before stays."""
     before = _needed(graph.nodes, graph.outputs)
     idle = {id(node) for node in graph.nodes} - before
-    needed = _needed(nodes, graph.outputs)
+    needed = _needed(nodes, (*graph.outputs, *(name for node in nodes if id(node) in idle for name in (*node.input, *captured(node)))))
     return [node for node in nodes if id(node) in needed or id(node) in idle]
 
 

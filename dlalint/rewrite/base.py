@@ -60,3 +60,12 @@ def catalogue() -> tuple[Rewrite, ...]:
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     found: list[Rewrite] = [import_module(f"{package.__name__}.{name}").REWRITE for name in names]
     return tuple(sorted(found, key=lambda item: (item.turn, EXACTNESS.index(item.exactness), item.name)))
+
+
+def table() -> str:
+    """The catalogue as rules/rewrites.toml holds it, for those who must not import onnx to know of it."""
+    rows = ["# The rewrites of dlalint/rewrite/catalogue, written by `python tests/rewrite/write_table.py`; edits belong there.", ""]
+    for item in sorted(catalogue(), key=lambda item: item.name):
+        names = ", ".join(f'"{name}"' for name in sorted(item.operators))
+        rows += [f"[{item.name}]", f'exactness = "{item.exactness}"', f'summary = "{item.summary}"', f"operators = [{names}]", ""]
+    return "\n".join(rows[:-1]) + "\n"

@@ -22,7 +22,8 @@ class Builder:
     def __init__(self, graph: Graph, index: int, rewrite: str) -> None:
         self.graph = graph
         node = graph.nodes[index]
-        self._stem = f"{node.name or next(filter(None, node.output), node.op_type)}/{rewrite}"
+        own = node.name if node.name in graph.unique_names else next(filter(None, node.output), node.op_type)
+        self._stem = f"{own}/{rewrite}"
         self._number = 0
         self._nodes: list[NodeProto] = []
         self._tensors: list[TensorProto] = []
@@ -31,7 +32,8 @@ class Builder:
         """What was built, in place of the nodes ``remove``."""
         return Replacement(tuple(dict.fromkeys(remove)), tuple(self._nodes), tuple(self._tensors))
 
-    def _name(self) -> str:
+    def name(self) -> str:
+        """A name that the model does not have, for a node or tensor."""
         while True:
             name = f"{self._stem}_{self._number}"
             self._number += 1
@@ -41,7 +43,7 @@ class Builder:
 
     def add(self, op_type: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
         """A node with one output; attributes that are ``None`` are left out."""
-        name = self._name()
+        name = self.name()
         made = output or name
         kept = {key: value for key, value in attributes.items() if value is not None}
         self._nodes.append(onnx.helper.make_node(op_type, list(inputs), [made], name=name, **kept))
@@ -64,9 +66,13 @@ class Builder:
         return str(found.output[0])
 
     def tensor(self, array: Array) -> str:
-        """An initializer."""
-        name = self._name()
-        self._tensors.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        """An initializer; a Constant node before IR version 4, where every initializer has to be an input of the model."""
+        name = self.name()
+        if self.graph.proto.ir_version < 4:
+            found = numpy_helper.from_array(np.ascontiguousarray(array), name)
+            self._nodes.append(onnx.helper.make_node("Constant", [], [name], name=name, value=found))
+        else:
+            self._tensors.append(self.graph.weights.new(array, name))
         return name
 
     def like(self, values: Any, tensor: str) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from onnx import ModelProto
 
-from dlalint.changes import Attempt, Change, Rewritten
-from dlalint.finding import ERROR, NOTE
+from dlalint.changes import MISS, Attempt, Change, Rewritten, gpu_helpers
+from dlalint.finding import ERROR
 from dlalint.graphview import GraphView
 from dlalint.plan import Outcome
 from dlalint.rewrite.applying import Batch, apply
 from dlalint.rewrite.base import Miss, Replacement, Rewrite
 from dlalint.rewrite.graph import Graph
+from dlalint.rewrite.weights import Weights
 
 MAX_ROUNDS = 12
+FREE_MACS = 10_000_000  # a DLA does them in microseconds: a model with next to no convolution may get one
 MAX_SINGLE = 64  # sites that are tried one by one when a rewrite does not help at all of them together
 
 Check = Callable[[ModelProto], "tuple[GraphView, Outcome]"]
@@ -45,11 +47,11 @@ class Driver:
         self._attempts: dict[tuple[str, str], str] = {}
         self._macs = 0
 
-    def run(self, proto: ModelProto, source: str) -> tuple[ModelProto, Rewritten]:
-        """The rewritten model, and what was done. ``source`` is the file that holds the weights ``proto`` refers to."""
+    def run(self, proto: ModelProto, weights: Weights) -> tuple[ModelProto, Rewritten]:
+        """The rewritten model, and what was done. ``weights`` has those that ``proto`` lacks."""
         view, before = self._check(proto)
         self._macs = _macs(before)
-        state = _State(Graph(proto, view, source), before)
+        state = _State(Graph(proto, view, weights, before.target.trt), before)
         for _ in range(MAX_ROUNDS):
             changed = False
             for rewrite in self._rewrites:
@@ -58,8 +60,14 @@ class Driver:
                     state, changed = better, True
             if not changed:
                 break
-        attempts = tuple(Attempt(rewrite, node, reason) for (rewrite, node), reason in self._attempts.items())
-        return state.graph.proto, Rewritten(before, state.outcome, tuple(self._changes), attempts)
+        return state.graph.proto, Rewritten(before, state.outcome, tuple(self._changes), tuple(self._vain(state.outcome)))
+
+    def _vain(self, outcome: Outcome) -> Iterator[Attempt]:
+        """What was tried without result, as far as it tells why something is still on the GPU."""
+        open_ends = {(name, item.node) for item in outcome.findings if item.severity == ERROR for name in item.rewrites}
+        for (rewrite, node), reason in self._attempts.items():
+            if (rewrite, node) in open_ends or not reason.startswith(MISS):
+                yield Attempt(rewrite, node, reason)
 
     def _try(self, state: _State, rewrite: Rewrite) -> _State | None:
         """``state`` with ``rewrite`` wherever it helps, ``None`` when it helps nowhere."""
@@ -87,7 +95,7 @@ class Driver:
                 continue
             planned = rewrite.plan(state.graph, index)
             if isinstance(planned, Miss):
-                self._attempts.setdefault((rewrite.name, ids[index]), f"does not apply: {planned}")
+                self._attempts.setdefault((rewrite.name, ids[index]), f"{MISS}{planned}")
             elif batch.take(planned):
                 found.append((ids[index], planned))
         return found
@@ -104,7 +112,7 @@ class Driver:
             return None
         proto = apply(state.graph, [replacement for _, replacement, _ in proven])
         view, outcome = self._check(proto)
-        worse = self._worse(state.outcome, outcome)
+        worse = self._worse(state.outcome, outcome, strict=len(sites) > 1)
         if worse:
             if explain:
                 self._attempts.update({(rewrite.name, node): f"undone: {worse}" for node, _, _ in proven})
@@ -114,16 +122,16 @@ class Driver:
             self._attempts.pop((rewrite.name, node), None)
             made = tuple(item.name for item in replacement.nodes)
             self._changes.append(Change(rewrite.name, rewrite.exactness, tuple(ids[index] for index in replacement.remove), made, error))
-        return _State(Graph(proto, view, state.graph.source), outcome)
+        return _State(Graph(proto, view, state.graph.weights, outcome.target.trt), outcome)
 
-    def _worse(self, old: Outcome, new: Outcome) -> str:
-        """Why ``new`` is no improvement; empty when it is one."""
+    def _worse(self, old: Outcome, new: Outcome, *, strict: bool) -> str:
+        """Why ``new`` is no improvement; empty when it is one. A single change may bring a finding when it takes more away."""
         extra = _macs(new) - self._macs
-        if extra > self._limits.extra_macs * self._macs:
+        if extra > max(self._limits.extra_macs * self._macs, FREE_MACS):
             return f"it adds {extra / max(self._macs, 1):.0%} of the model's multiplications"
         before, after = _errors(old), _errors(new)
         grown = next((code for code in after if after[code] > before.get(code, 0)), "")
-        if grown and sum(after.values()) >= sum(before.values()):
+        if grown and (strict or _faults(new) >= _faults(old)):
             return f"another finding takes its place ({grown})"
         if _measure(new) >= _measure(old):
             return "the placement gets no better"
@@ -132,11 +140,12 @@ class Driver:
 
 def _named(outcome: Outcome, rewrite: str) -> list[int]:
     """The nodes with a finding that names ``rewrite``, in the order of the graph."""
-    found = {item.node_index for item in outcome.findings if rewrite in item.rewrites and item.severity != NOTE and item.node_index >= 0}
+    found = {item.node_index for item in outcome.findings if rewrite in item.rewrites and item.node_index >= 0}
     return sorted(found)
 
 
 def _errors(outcome: Outcome) -> dict[str, int]:
+    """How often each rule sends something to the GPU."""
     counts: dict[str, int] = {}
     for finding in outcome.findings:
         if finding.severity == ERROR and finding.cause is None:
@@ -144,10 +153,15 @@ def _errors(outcome: Outcome) -> dict[str, int]:
     return counts
 
 
+def _faults(outcome: Outcome) -> int:
+    """The findings that cost work on the GPU: errors, and notes about what a rewrite could mend."""
+    return sum(finding.cause is None and (finding.severity == ERROR or bool(finding.rewrites)) for finding in outcome.findings)
+
+
 def _measure(outcome: Outcome) -> tuple[int, int, int]:
-    """What counts, the smaller the better: nodes off the DLA, loadables with those over the limit, bytes that cross."""
+    """What counts, the smaller the better: work off the DLA, loadables with those over the limit, bytes that cross."""
     summary = outcome.summary
-    return summary.gpu_nodes + summary.unknown_nodes, summary.candidates, summary.boundary_bytes
+    return summary.gpu_nodes + summary.unknown_nodes + gpu_helpers(outcome), summary.candidates, summary.boundary_bytes
 
 
 def _macs(outcome: Outcome) -> int:

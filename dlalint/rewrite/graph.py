@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto
 
-from dlalint.errors import ModelError
-from dlalint.graph import TensorType
+from dlalint.graph import DTYPE_CODES, TensorType
 from dlalint.graphview import GraphView
+from dlalint.rewrite.weights import Array as Array
+from dlalint.rewrite.weights import Weights
+from dlalint.target import Version
 
-Array = NDArray[Any]
 NOT_A_NODE = -1  # a reader inside a body, or outside of the model
 
 
 class Graph:
-    """A model with its view. ``proto`` may lack weights that lie in ``source``, the file that its initializers then refer to."""
+    """A model with its view. ``proto`` may lack weights, which ``weights`` then has."""
 
-    def __init__(self, proto: ModelProto, view: GraphView, source: str) -> None:
+    def __init__(self, proto: ModelProto, view: GraphView, weights: Weights, release: Version = (99, 0)) -> None:
+        """``release`` is that of the TensorRT which will parse the model."""
+        self.release = release
         self.proto = proto
         self.view = view
-        self.source = source
+        self.weights = weights
         self.nodes: Sequence[NodeProto] = list(proto.graph.node)
         self.initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
         self.outputs = frozenset(item.name for item in proto.graph.output)
         self.inputs = frozenset(item.name for item in proto.graph.input)
+        counts = Counter(node.name for node in self.nodes)
+        self.unique_names = frozenset(name for name, count in counts.items() if name and count == 1)
         self.producers = {name: index for index, node in enumerate(self.nodes) for name in node.output if name}
         self.readers: dict[str, list[int]] = {}
         for index, node in enumerate(self.nodes):
@@ -78,7 +82,7 @@ class Graph:
             if index is not None and self.nodes[index].op_type == "Constant":
                 tensor = next((item.t for item in self.nodes[index].attribute if item.name == "value"), None)
         if tensor is not None and name in self.view.constants:
-            return self._array(tensor)
+            return self.weights.array(tensor)
         value = self.view.values.get(name)
         if value is None or name not in self.view.constants:
             return None
@@ -94,33 +98,12 @@ class Graph:
         found = self.constant(name) if name else None
         return float(found.reshape(-1)[0]) if found is not None and found.size == 1 and found.dtype.kind in "fiu" else None
 
-    def _array(self, tensor: TensorProto) -> Array:
-        if tensor.data_location != TensorProto.EXTERNAL:
-            return np.asarray(numpy_helper.to_array(tensor))
-        return np.asarray(numpy_helper.to_array(loaded(tensor, self.source)))
 
-
-def loaded(tensor: TensorProto, source: str) -> TensorProto:
-    """A copy of ``tensor`` with the bytes that lie beside, or inside of, the file ``source``. Raises :class:`ModelError`."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    name = entries.get("location", "")
-    found = TensorProto()
-    found.CopyFrom(tensor)
-    del found.external_data[:]
-    found.ClearField("data_location")
-    path = os.path.join(os.path.dirname(source), name)
-    if os.path.isabs(name) or ".." in name.replace("\\", "/").split("/") or not os.path.isfile(path) or os.path.islink(path):
-        raise ModelError(
-            f"the side file {name!r} cannot be used", where=source, cure="It must be a file in the model's folder.", code="E113"
-        )
-    size = int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize) * int(np.prod(tensor.dims, dtype=np.int64))
-    length = int(entries.get("length", size))
-    with open(path, "rb") as file:
-        file.seek(int(entries.get("offset", 0)))
-        found.raw_data = file.read(length)
-    if len(found.raw_data) != length:
-        raise ModelError(f"the side file {name!r} is too short", where=source, cure="Fetch it again.", code="E113")
-    return found
+def tensor_info(name: str, kind: TensorType | None) -> onnx.ValueInfoProto:
+    """The declaration of a tensor."""
+    if kind is None:
+        return onnx.helper.make_empty_tensor_value_info(name)
+    return onnx.helper.make_tensor_value_info(name, DTYPE_CODES.get(kind.dtype, 0), kind.shape)
 
 
 def captured(node: NodeProto) -> Iterator[str]:

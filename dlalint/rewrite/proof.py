@@ -7,29 +7,34 @@ from collections.abc import Iterable, Sequence
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from dlalint.graph import DTYPE_CODES, TensorType
+from dlalint.graph import DTYPE_CODES
 from dlalint.rewrite.base import Replacement
-from dlalint.rewrite.graph import Graph, captured, loaded
+from dlalint.rewrite.constants import constant
+from dlalint.rewrite.graph import Graph, captured, tensor_info
+from dlalint.rewrite.weights import nbytes
 
+RUNNABLE_IR = 10  # every onnxruntime at hand runs it, whatever the model states
 LARGE_BYTES = 64 << 20  # with more weights than this a replacement is only proven with the whole model
 
 
 def parts(graph: Graph, replacement: Replacement) -> tuple[ModelProto, ModelProto] | None:
     """The replaced nodes and the new ones, each as a model; ``None`` when they are too large for that, or a type is not known."""
     old = [graph.nodes[index] for index in sorted(replacement.remove)]
-    names = _boundary(old, replacement.nodes)
-    constants = [tensor for name in names if (tensor := _constant(graph, name)) is not None]
-    if sum(tensor.ByteSize() for tensor in (*constants, *replacement.tensors)) > LARGE_BYTES:
+    own = {tensor.name for tensor in replacement.tensors}
+    names = [name for name in _boundary(old, replacement.nodes) if name not in own]
+    known_before = {name: tensor for name in names if (tensor := _constant(graph, name)) is not None}
+    if sum(nbytes(tensor) for tensor in (*known_before.values(), *replacement.tensors)) > LARGE_BYTES:
         return None
+    constants, made = ([graph.weights.inside(tensor) for tensor in side] for side in (known_before.values(), replacement.tensors))
     known = {tensor.name for tensor in constants}
     types = {name: graph.type(name) for name in names if name not in known}
     outputs = _outputs(graph, replacement)
     if any(kind is None or kind.dtype not in DTYPE_CODES for kind in types.values()) or not outputs:
         return None
-    inputs = [_info(name, kind) for name, kind in types.items() if kind is not None]
-    results = [_info(name, graph.type(name)) for name in outputs]
+    inputs = [tensor_info(name, kind) for name, kind in types.items() if kind is not None]
+    results = [tensor_info(name, graph.type(name)) for name in outputs]
     first = _model(graph, old, inputs, results, constants)
-    second = _model(graph, replacement.nodes, inputs, results, (*constants, *replacement.tensors))
+    second = _model(graph, replacement.nodes, inputs, results, (*constants, *made))
     return first, second
 
 
@@ -52,17 +57,11 @@ def _outputs(graph: Graph, replacement: Replacement) -> list[str]:
 
 
 def _constant(graph: Graph, name: str) -> TensorProto | None:
-    tensor = graph.initializers.get(name)
-    if tensor is not None and graph.is_constant(name):
-        return loaded(tensor, graph.source) if tensor.data_location == TensorProto.EXTERNAL else tensor
-    array = graph.constant(name)
+    if name in graph.initializers and graph.is_constant(name):
+        found: TensorProto = graph.initializers[name]
+        return found
+    array = constant(graph, name)
     return None if array is None else numpy_helper.from_array(array, name)
-
-
-def _info(name: str, kind: TensorType | None) -> onnx.ValueInfoProto:
-    if kind is None:
-        return onnx.helper.make_empty_tensor_value_info(name)
-    return onnx.helper.make_tensor_value_info(name, DTYPE_CODES.get(kind.dtype, 0), kind.shape)
 
 
 def _model(
@@ -77,6 +76,6 @@ def _model(
     kept = [tensor for tensor in tensors if tensor.name in read or tensor.name in {item.name for item in outputs}]
     results = [item for item in outputs if item.name in made or item.name in {tensor.name for tensor in kept}]
     body = onnx.helper.make_graph(list(nodes), "part", list(inputs), results, kept)
-    model = onnx.helper.make_model(body, opset_imports=graph.proto.opset_import, ir_version=graph.proto.ir_version)
+    model = onnx.helper.make_model(body, opset_imports=graph.proto.opset_import, ir_version=min(graph.proto.ir_version, RUNNABLE_IR))
     model.functions.extend(graph.proto.functions)
     return model

@@ -21,6 +21,7 @@ from dlalint.plan import Outcome
 from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catalogue
 from dlalint.rewrite.driver import Driver, Limits
 from dlalint.rewrite.graph import Graph
+from dlalint.rewrite.weights import Weights
 
 Feeds = Mapping[str, NDArray[Any]]
 ORIN = "orin-trt10.3"
@@ -103,7 +104,7 @@ def rewrite(session: Session) -> Apply:
 
         onnx.checker.check_model(model, full_check=True)
         rewrites = [named(name)] if name else [item for item in catalogue() if item.exactness != APPROXIMATE]
-        made, found = Driver(rewrites, check, prove, Limits(extra_macs)).run(model, "model.onnx")
+        made, found = Driver(rewrites, check, prove, Limits(extra_macs)).run(model, Weights("model.onnx"))
         onnx.checker.check_model(made, full_check=True)
         assert [list(side) for side in (made.graph.input, made.graph.output)] == [
             list(side) for side in (model.graph.input, model.graph.output)
@@ -112,7 +113,7 @@ def rewrite(session: Session) -> Apply:
         errors = [_error(first, second) for feeds in data(model) for first, second in zip(ran(model, feeds), ran(made, feeds), strict=True)]
         exactness = {change.exactness for change in found.changes}
         assert max(errors, default=0) <= (0 if exactness <= {EXACT} else limit)
-        again = Driver(rewrites, check, prove, Limits(extra_macs)).run(made, "model.onnx")
+        again = Driver(rewrites, check, prove, Limits(extra_macs)).run(made, Weights("model.onnx"))
         assert again[0] == made
         assert not again[1].changes
         return Trial(made, found, tuple(errors))
@@ -123,6 +124,13 @@ def rewrite(session: Session) -> Apply:
 def text(body: str, opset: int = 17, ir_version: int = 8) -> ModelProto:
     """A model in ONNX's text form."""
     return onnx.parser.parse_model(f'<ir_version: {ir_version}, opset_import: ["": {opset}]> {body}')
+
+
+def with_side_file(model: ModelProto, path: Path, location: str) -> None:
+    """Save ``model`` with all its weights in a file beside it."""
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name))
+    onnx.save(model, path, save_as_external_data=True, location=location, size_threshold=0)
 
 
 @pytest.fixture(scope="session")

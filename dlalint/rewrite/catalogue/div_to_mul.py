@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlalint.rewrite.base import ROUNDING, Miss, Replacement, Rewrite
-from dlalint.rewrite.builder import Builder
+from dlalint.rewrite.arithmetic import Arithmetic, spelled
+from dlalint.rewrite.base import ROUNDING, Miss, Rewrite
 from dlalint.rewrite.graph import Graph
 
 
-def _plan(graph: Graph, index: int) -> Replacement | Miss:
+def _formula(graph: Graph, index: int, write: Arithmetic) -> Miss | None:
+    """x / c is x * (1 / c), which is bit-equal when c is a power of two."""
     node = graph.nodes[index]
     divisor = graph.constant(node.input[1])
     if divisor is None:
         return Miss("the divisor is computed")
-    if divisor.dtype.kind != "f" or not np.all(np.isfinite(divisor)) or np.any(divisor == 0):
-        return Miss("the divisor is not a finite float other than zero")
-    build = Builder(graph, index, REWRITE.name)
-    build.add("Mul", [node.input[0], build.tensor(1 / divisor)], node.output[0])
-    return build.replacement(index)
+    with np.errstate(divide="ignore", over="ignore"):
+        reciprocal = 1 / divisor
+    normal = np.isfinite(divisor) & np.isfinite(reciprocal) & (np.abs(reciprocal) >= np.finfo(divisor.dtype).tiny)
+    if not np.all(normal):
+        return Miss("the reciprocal of the divisor is no normal number")
+    write.build.add("Mul", [node.input[0], write.constant(reciprocal)], node.output[0])
+    return None
 
 
-REWRITE = Rewrite("div-to-mul", ROUNDING, "A division by a constant becomes a multiplication.", frozenset({"Div"}), _plan)
+REWRITE = Rewrite(
+    "div-to-mul", ROUNDING, "A division by a constant becomes a multiplication.", frozenset({"Div"}), spelled("div-to-mul", _formula)
+)

@@ -1,0 +1,129 @@
+"""``dlalint fix``: rewrite what the DLA refuses, and prove it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlalint.cli import output
+from dlalint.cli.progress import progress
+from dlalint.cli.shapes import overrides
+from dlalint.engine.targets import PRECISIONS, parse
+from dlalint.errors import UsageError
+from dlalint.pipeline import Session
+
+if TYPE_CHECKING:
+    from dlalint.changes import Proof
+    from dlalint.rewrite.fixing import Fixed, Fixer, Options
+
+
+@click.command("fix", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model", metavar="MODEL")
+@click.option("-o", "--output", "path", metavar="FILE", help="Where the result goes; MODEL.fixed.onnx when not given.")
+@click.option("--in-place", is_flag=True, help="Replace MODEL itself.")
+@click.option("--diff", is_flag=True, help="Show what would change and write nothing.")
+@click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
+@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input, in the result too.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@click.option("--select", multiple=True, metavar="REWRITE", help="Try only these rewrites.")
+@click.option("--ignore", multiple=True, metavar="REWRITE", help="Leave these rewrites out.")
+@click.option("--allow-approximate", is_flag=True, help="Also rewrites that change values beyond rounding.")
+@click.option(
+    "--max-extra-macs",
+    type=click.FloatRange(0),
+    default=100.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How many MACs it may add.",
+)
+@click.option("--no-verify", is_flag=True, help="Write the result without a proof.")
+@click.option("--inputs", multiple=True, metavar="FILE.npz", help="Prove on these inputs too; repeatable.")
+@click.option("--rtol", type=click.FloatRange(0), default=1e-4, show_default=True, help="Tolerated relative error.")
+@click.option("--atol", type=click.FloatRange(0), default=1e-5, show_default=True, help="Tolerated error, relative to the largest output.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs it is proven on.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
+@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+def command(
+    model: str,
+    path: str | None,
+    in_place: bool,
+    diff: bool,
+    target_name: str | None,
+    precision: str,
+    batch: int | None,
+    shapes: tuple[str, ...],
+    form: str,
+    verbose: bool,
+    no_color: bool,
+    **given: Any,
+) -> int:
+    """Rewrite a model so that less of it falls back to the GPU.
+
+    A rewrite stays only where the predicted placement gets better, and every one is proven with onnxruntime before anything is written.
+    """
+    from dlalint.rewrite.fixing import Fixer, beside
+    from dlalint.rewrite.weights import Weights
+    from dlalint.verify import Runner
+
+    if in_place and path is not None:
+        raise UsageError("two places for one result", where="--in-place", cure="Give either --in-place or --output.", code="E513")
+    goal = model if in_place else path if path is not None else beside(model, "fixed")
+    options = _options(**given)
+    with Session() as session, Runner() as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
+        target = parse(target_name or session.rules.index["default"], session.rules, precision)
+        fixer = Fixer(session, target, options, runner, tell)
+        fixed = fixer.fix(weights, overrides(shapes, batch))
+        proof = _write(fixer, fixed, "" if diff else goal, options)
+    failed = proof is not None and not proof.ok
+    written = bool(fixed.found.changes) and not diff and not failed
+    _report(fixed, proof, goal if written else "", form, verbose, not no_color)
+    return int(failed)
+
+
+def _options(
+    *,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    allow_approximate: bool,
+    max_extra_macs: float,
+    no_verify: bool,
+    inputs: tuple[str, ...],
+    rtol: float,
+    atol: float,
+    seed: int,
+) -> Options:
+    from dlalint.rewrite.fixing import Options
+    from dlalint.verify import Tolerance
+    from dlalint.verify.dumps import read_npz
+
+    feeds = tuple(map(read_npz, inputs))
+    tolerance = Tolerance(rtol, atol)
+    return Options(_names(select), _names(ignore), allow_approximate, max_extra_macs / 100, not no_verify, tolerance, seed, feeds)
+
+
+def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
+
+
+def _write(fixer: Fixer, fixed: Fixed, goal: str, options: Options) -> Proof | None:
+    """Write to ``goal`` when there is something to write; prove it in any case."""
+    if not fixed.found.changes:
+        return None
+    if goal:
+        return fixer.save(fixed, goal)
+    return fixer.rehearse(fixed) if options.prove else None
+
+
+def _report(fixed: Fixed, proof: Proof | None, goal: str, form: str, verbose: bool, color: bool) -> None:
+    if form == "json":
+        from dlalint.report.fix_json import to_json
+
+        output.write(to_json(fixed.found, proof, goal), None)
+        return
+    from dlalint.report.fix_text import to_text
+
+    note = f"Written to {goal}" if goal else "Nothing was written."
+    output.show(to_text(fixed.found, proof, note, output.width(), verbose=verbose), None, color)

@@ -1,0 +1,198 @@
+"""`fix` from a file to a file: rewrite, prove the whole model, replace the target at once or leave it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import inf
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from onnx import ModelProto
+
+from dlalint.changes import Proof, Rewritten
+from dlalint.errors import DlalintError, UsageError
+from dlalint.graphview import GraphView
+from dlalint.model.inputs import Overrides
+from dlalint.model.save import write
+from dlalint.model.skeleton import excise, restore
+from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.pipeline import Session
+from dlalint.plan import Outcome
+from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catalogue
+from dlalint.rewrite.driver import Driver, Limits
+from dlalint.rewrite.graph import Array, Graph
+from dlalint.rewrite.proof import parts
+from dlalint.rewrite.weights import Weights
+from dlalint.selection import Selection
+from dlalint.target import Target
+from dlalint.verify import Runner, Tolerance, Verification, verify
+
+Feeds = Mapping[str, Array]
+
+
+class _DisprovenError(Exception):
+    """The result computes something else."""
+
+
+class ProofError(DlalintError):
+    """Whether the rewritten model computes what the original computes could not be found out."""
+
+    default_code = "E310"
+
+
+class Options(NamedTuple):
+    """What to try and how to prove it. ``select`` and ``ignore`` are names of rewrites; an empty ``select`` means all."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    approximate: bool = False
+    extra_macs: float = 1.0
+    prove: bool = True
+    tolerance: Tolerance = Tolerance()
+    seed: int = 0
+    inputs: tuple[Feeds, ...] = ()
+
+
+class Fixed(NamedTuple):
+    """The rewritten model without the large weights, which ``weights`` has."""
+
+    model: ModelProto
+    weights: Weights
+    found: Rewritten
+
+
+def chosen(options: Options) -> list[Rewrite]:
+    """The rewrites to try. Raises :class:`UsageError` at a name that none has."""
+    known = {item.name: item for item in catalogue()}
+    for option, names in (("--select", options.select), ("--ignore", options.ignore)):
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"no rewrite is called {name!r}", where=option, cure=f"There are: {', '.join(sorted(known))}.", code="E504"
+                )
+    wanted = [item for name, item in known.items() if (not options.select or name in options.select) and name not in options.ignore]
+    return [item for item in wanted if options.approximate or item.exactness != APPROXIMATE]
+
+
+class Fixer:
+    """Rewrites models for one target. ``progress`` is told what is being done."""
+
+    def __init__(
+        self, session: Session, target: Target, options: Options, runner: Runner, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._session = session
+        self._target = target
+        self._options = options
+        self._runner = runner
+        self._progress = progress
+
+    def fix(self, weights: Weights, overrides: Overrides | None = None) -> Fixed:
+        """Rewrite the model ``weights.source`` as far as it gets better. Nothing is written. Raises :class:`DlalintError`."""
+        path = weights.source
+        view = self._session.view(path, overrides)
+        model = ModelProto.FromString(excise(path, KEEP_INTEGER_BYTES))
+        if overrides is not None and (overrides.shapes or overrides.batch is not None):
+            _fix_inputs(model, view)
+
+        quiet = Selection((), ("weights-missing",), self._session.rules)  # new weights lie where no side file may
+
+        def check(candidate: ModelProto) -> tuple[GraphView, Outcome]:
+            seen = self._session.view_bytes(candidate.SerializeToString(), path)
+            return seen, quiet.apply(self._session.check(seen, self._target))
+
+        driver = Driver(chosen(self._options), check, self._prove, Limits(self._options.extra_macs))
+        made, found = driver.run(model, weights)
+        return Fixed(made, weights, found)
+
+    def save(self, fixed: Fixed, target: str) -> Proof | None:
+        """Write the model to ``target``; when its proof fails, the target stays as it was. ``None`` without a proof that was not asked for.
+
+        Raises :class:`ProofError` when there can be no proof.
+        """
+        proofs: list[Proof] = []
+
+        def approve(path: str) -> None:
+            proofs.append(self.prove(fixed, path))
+            if not proofs[0].ok:
+                raise _DisprovenError
+
+        pieces = restore(fixed.model.SerializeToString(), *fixed.weights.files)
+        with suppress(_DisprovenError):
+            write(pieces, target, approve=approve if self._options.prove else None)
+        return proofs[0] if proofs else None
+
+    def rehearse(self, fixed: Fixed) -> Proof | None:
+        """The proof without writing anything that stays; ``None`` for a model with side files, which has to lie beside them."""
+        if not all(map(fixed.weights.belongs, fixed.model.graph.initializer)):
+            return None
+        with TemporaryDirectory() as folder:
+            return self.save(fixed, os.path.join(folder, "model.onnx"))
+
+    def prove(self, fixed: Fixed, path: str) -> Proof:
+        """Compare the model written to ``path`` with its original on whole inputs."""
+        self._progress("proving the whole model")
+        try:
+            found = verify(
+                self._runner,
+                fixed.weights.source,
+                path,
+                tolerance=self._whole(),
+                exact=_exact(fixed.found),
+                inputs=self._options.inputs,
+                seed=self._options.seed,
+            )
+        except DlalintError as error:
+            cure = "Give --no-verify to write the result unproven."
+            raise ProofError(f"the result cannot be proven: {error.what}", where=fixed.weights.source, cure=cure) from None
+        return _proof(found)
+
+    def _whole(self) -> Tolerance:
+        """What outputs of the whole model may be off: the rounding of many rewrites adds up, so both bounds are relative to the scale."""
+        given = self._options.tolerance
+        return given._replace(atol=max(given.rtol, given.atol))
+
+    def _prove(self, graph: Graph, rewrite: Rewrite, replacement: Replacement) -> tuple[float | None, str]:
+        """The largest relative error of a replacement by itself, and why it must not be made."""
+        if not self._options.prove:
+            return None, ""
+        self._progress(f"{rewrite.name}: {graph.nodes[min(replacement.remove)].name}")
+        models = parts(graph, replacement)
+        if models is None:
+            return None, ""
+        old, new = (model.SerializeToString() for model in models)
+        try:
+            found = verify(self._runner, old, new, tolerance=self._options.tolerance, exact=rewrite.exactness == EXACT)
+        except DlalintError as error:
+            return None, f"cannot be proven: {error.what}"
+        proof = _proof(found)
+        return proof.error, "" if proof.ok else f"the proof failed: {proof.first} differs by {proof.error:.1e} of its largest value"
+
+
+def _exact(found: Rewritten) -> bool:
+    """Whether outputs have to be bit-equal; onnxruntime rounds to FP16 where it likes, so with FP16 in the model they need not."""
+    halves = any(kind.dtype == "float16" for kind in found.before.network.types.values())
+    return not halves and all(change.exactness == EXACT for change in found.changes)
+
+
+def _proof(found: Verification) -> Proof:
+    errors = [inf if item.max_rel is None else item.max_rel for _, items in found.sets for item in items]
+    return Proof(tuple(label for label, _ in found.sets), max(errors, default=0.0), found.ok, found.first or "")
+
+
+def _fix_inputs(model: ModelProto, view: GraphView) -> None:
+    """Write the shapes that the user fixed into the model, and those of the outputs that follow from them."""
+    for item in (*model.graph.input, *model.graph.output):
+        found = view.types.get(item.name)
+        if found is not None and found.dims is not None:
+            del item.type.tensor_type.shape.dim[:]
+            for size in found.dims:
+                item.type.tensor_type.shape.dim.add(dim_value=size)
+    del model.graph.value_info[:]
+
+
+def beside(path: str, suffix: str) -> str:
+    """``model.onnx`` with ``fixed`` as ``model.fixed.onnx``."""
+    stem, ending = os.path.splitext(path)
+    return f"{stem}.{suffix}{ending or '.onnx'}"

@@ -1,0 +1,162 @@
+"""`split`: the parts of a model as files with a manifest, and the proof that one after the other they compute the whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any, NamedTuple
+
+from onnx import ModelProto
+
+from dlalint.changes import Proof
+from dlalint.errors import DlalintError
+from dlalint.graph import Device, dtype_size
+from dlalint.model.inputs import Overrides
+from dlalint.model.save import write
+from dlalint.model.skeleton import excise, restore
+from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.pipeline import Session
+from dlalint.plan import Outcome
+from dlalint.rewrite.fixing import ProofError
+from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph
+from dlalint.rewrite.parts import Part, at_tensors, by_device, model_of, sources
+from dlalint.rewrite.weights import Weights
+from dlalint.target import Target
+from dlalint.verify import Runner, difference, feeds
+
+MANIFEST = "manifest.json"
+
+
+class Split(NamedTuple):
+    """The parts of a model in the order they run, the files they were written to, and the proof, if one was asked for."""
+
+    outcome: Outcome
+    graph: Graph
+    parts: tuple[Part, ...]
+    files: tuple[str, ...]
+    proof: Proof | None
+
+
+def split(
+    session: Session,
+    path: str,
+    target: Target,
+    folder: str,
+    at: Sequence[str] = (),
+    overrides: Overrides | None = None,
+    runner: Runner | None = None,
+) -> Split:
+    """Write the parts of the model at ``path`` into ``folder``, cut at tensors or where the predicted build changes the device.
+
+    ``runner`` proves the composition on seeded inputs; ``None`` leaves the proof out. Leaves no part when it raises.
+    """
+    view = session.view(path, overrides)
+    outcome = session.check(view, target)
+    proto = ModelProto.FromString(excise(path, KEEP_INTEGER_BYTES))
+    graph = Graph(proto, view, Weights(path))
+    parts = at_tensors(graph, outcome, at) if at else by_device(graph, outcome)
+    os.makedirs(folder, exist_ok=True)
+    files = tuple(f"{number:02d}-{part.device.value}.onnx" for number, part in enumerate(parts))
+    made: list[str] = []
+    try:
+        for name, part in zip(files, parts, strict=True):
+            made.append(os.path.join(folder, name))
+            write(restore(_whole(model_of(graph, part), graph.weights), path), made[-1])
+        proof = _prove(runner, path, made, parts, graph) if runner is not None else None
+        if proof is not None and not proof.ok:
+            cure = "Please report it, with the model if you can."
+            what = f"the parts differ from the whole: {proof.first} first, by {proof.error:.1e}"
+            raise ProofError(what, where=path, cure=cure, code="E312")
+        write([manifest(outcome, graph, parts, files).encode()], os.path.join(folder, MANIFEST))
+    except BaseException:
+        for file in made:
+            if os.path.exists(file):
+                os.unlink(file)
+        raise
+    return Split(outcome, graph, parts, files, proof)
+
+
+def _whole(model: ModelProto, weights: Weights) -> bytes:
+    """A part with the weights that lie in side files inside of it; those inside the model's own file are copied when it is written."""
+    for tensor in model.graph.initializer:
+        if not weights.belongs(tensor):
+            tensor.CopyFrom(weights.inside(tensor))
+    return bytes(model.SerializeToString())
+
+
+def manifest(outcome: Outcome, graph: Graph, parts: Sequence[Part], files: Sequence[str]) -> str:
+    """The parts in running order, with the tensors that they hand on and their bytes in the model's own types."""
+    names = [node.id for node in outcome.nodes]
+    return json.dumps(
+        {
+            "schema": 1,
+            "model": os.path.basename(outcome.model.path),
+            "target": outcome.target.name,
+            "precision": outcome.target.precision,
+            "parts": [
+                {
+                    "file": file,
+                    "device": part.device.value,
+                    "nodes": [names[index] for index in part.nodes],
+                    "inputs": [tensor(graph, name) for name in part.inputs],
+                    "outputs": [tensor(graph, name) for name in part.outputs],
+                }
+                for file, part in zip(files, parts, strict=True)
+            ],
+        },
+        indent=1,
+    )
+
+
+def tensor(graph: Graph, name: str) -> dict[str, Any]:
+    """A tensor of the manifest."""
+    kind = graph.type(name)
+    shape = list(kind.shape) if kind is not None and kind.shape is not None else None
+    count = kind.elements if kind is not None else None
+    size = None if kind is None or count is None else int(count * dtype_size(kind.dtype))
+    return {"name": name, "dtype": kind.dtype if kind is not None else None, "shape": shape, "bytes": size}
+
+
+def _prove(runner: Runner, whole: str, files: Sequence[str], parts: Sequence[Part], graph: Graph) -> Proof:
+    labels: list[str] = []
+    worst, ok, first = 0.0, True, ""
+    try:
+        for label, given in feeds(runner.inputs(whole)):
+            labels.append(label)
+            expected = runner.outputs(whole, given)
+            found = composed(runner, files, parts, given)
+            for name, values in expected.items():
+                item = difference(name, values, found[name])
+                worst = max(worst, inf if item.max_rel is None else item.max_rel)
+                if not item.bit_equal:
+                    ok, first = False, first or name
+    except DlalintError as error:
+        cure = "Give --no-verify to write them unproven."
+        raise ProofError(f"the parts cannot be proven: {error.what}", where=whole, cure=cure) from None
+    return Proof(tuple(labels), worst, ok, first)
+
+
+def composed(runner: Runner, files: Sequence[str], parts: Sequence[Part], given: Mapping[str, Array]) -> dict[str, Array]:
+    """Every tensor that the parts hand on when they run one after the other."""
+    known = dict(given)
+    for file, part in zip(files, parts, strict=True):
+        known.update(runner.outputs(file, {name: known[name] for name in part.inputs}))
+    return known
+
+
+def heads(outcome: Outcome, graph: Graph) -> tuple[str, ...]:
+    """The tensors behind which the GPU has to take over: a cut there leaves a first part that runs on the DLA as a whole.
+
+    Empty when there is no such part, or when it holds less than half of the multiplications.
+    """
+    first: set[int] = set()
+    for number, placed in enumerate(outcome.nodes):
+        if placed.device in (Device.DLA, Device.FOLDED) and first.issuperset(sources(graph, number)):
+            first.add(number)
+    work = sum(outcome.nodes[number].macs for number in first)
+    if 2 * work < sum(node.macs for node in outcome.nodes) or not work:
+        return ()
+    made = [name for number in sorted(first) for name in graph.nodes[number].output if name and not graph.is_constant(name)]
+    return tuple(name for name in made if any(reader != NOT_A_NODE and reader not in first for reader in graph.consumers(name)))

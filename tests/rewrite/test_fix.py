@@ -1,0 +1,201 @@
+"""`fix` from a file to a file: what it writes, what it refuses, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from dlalint.__main__ import main
+from dlalint.rewrite.base import Replacement, catalogue
+from dlalint.rewrite.builder import Builder
+from dlalint.rewrite.graph import Graph
+
+from .conftest import ran, text, with_side_file
+
+BODY = """g (float[1,8,4,4] x) => (float[1,8,4,4] y) <float[8,8,3,3] w = {WEIGHTS}> {
+    [first] a = Conv<pads: ints = [1,1,1,1]>(x, w) [swish] b = HardSwish(a) [second] y = Conv<pads: ints = [1,1,1,1]>(b, w) }"""
+BODY = BODY.replace("WEIGHTS", ",".join(str((7 * index % 11 - 5) / 40) for index in range(576)))
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    proto = text(BODY)
+    onnx.helper.set_model_props(proto, {"kept": "yes"})
+    onnx.save(proto, tmp_path / "model.onnx")
+    return tmp_path / "model.onnx"
+
+
+@pytest.fixture
+def fix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["dlalint", "fix", "--target", "orin-trt10.3", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return run
+
+
+def test_a_fixed_model(model: Path, fix: Run) -> None:
+    code, out, err = fix("model.onnx")
+    assert (code, err) == (0, "")
+    assert out.startswith(
+        "model.onnx on orin-trt10.3, FP16\nFULL: 1 rewrite leaves 0 nodes on the GPU (before 1), 1 loadable (before 2).\n"
+    )
+    assert "hard-swish  1 place, equal up to rounding" in out
+    assert "original and result agree on 5 sets of inputs (normal, zeros, large, negative, channels)" in out
+    assert out.endswith("Written to model.fixed.onnx\n")
+    made, old = onnx.load("model.fixed.onnx"), onnx.load("model.onnx")
+    onnx.checker.check_model(made, full_check=True)
+    assert [node.name for node in made.graph.node if not node.name.startswith("swish/")] == ["first", "second"]
+    assert made.metadata_props[0].key == "kept"
+    assert made.graph.initializer[0] == old.graph.initializer[0]
+    feeds = {"x": np.random.default_rng(3).standard_normal((1, 8, 4, 4)).astype(np.float32)}
+    np.testing.assert_allclose(ran(made, feeds)[0], ran(old, feeds)[0], atol=1e-5)
+    assert sorted(os.listdir()) == ["model.fixed.onnx", "model.onnx"]
+
+
+def test_json_and_a_place_for_the_result(model: Path, fix: Run) -> None:
+    code, out, err = fix("model.onnx", "-o", "out.onnx", "--format", "json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["output"] == "out.onnx"
+    assert [item["rewrite"] for item in document["changes"]] == ["hard-swish"]
+    assert document["changes"][0]["nodes"] == ["swish"]
+    assert document["proof"]["ok"]
+    assert (document["before"]["gpu_nodes"], document["after"]["gpu_nodes"]) == (1, 0)
+
+
+def test_in_place_and_diff(model: Path, fix: Run) -> None:
+    before = model.read_bytes()
+    code, out, _ = fix("model.onnx", "--diff")
+    assert (code, model.read_bytes()) == (0, before)
+    assert out.endswith("Nothing was written.\n")
+    assert "Proof  original and result agree" in out
+    assert os.listdir() == ["model.onnx"]
+    assert fix("model.onnx", "--in-place", "-o", "a.onnx")[0] == 2
+    assert fix("model.onnx", "--in-place")[0] == 0
+    assert model.read_bytes() != before
+    again = model.read_bytes()
+    code, out, _ = fix("model.onnx", "--in-place")
+    assert code == 0
+    assert "UNCHANGED" in out
+    assert model.read_bytes() == again
+
+
+def test_select_and_ignore(model: Path, fix: Run) -> None:
+    assert "UNCHANGED" in fix("model.onnx", "--diff", "--select", "div-to-mul,neg-to-mul")[1]
+    assert "hard-swish  1 place" not in fix("model.onnx", "--diff", "--ignore", "hard-swish")[1]
+    assert "hard-swish  1 place" in fix("model.onnx", "--diff", "--select", "hard-swish")[1]
+    code, out, err = fix("model.onnx", "--select", "nope")
+    assert (code, out) == (2, "")
+    assert err.startswith("dlalint: --select: error[E504]: no rewrite is called 'nope'. There are: ")
+
+
+def _wrong(graph: Graph, index: int) -> Replacement:
+    build = Builder(graph, index, "wrong")
+    build.add("Relu", [graph.nodes[index].input[0]], graph.nodes[index].output[0])
+    return build.replacement(index)
+
+
+def test_a_rewrite_that_changes_values_is_not_made(model: Path, fix: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = catalogue()
+    lying = tuple(item._replace(plan=_wrong) for item in right if item.name == "hard-swish")
+    monkeypatch.setattr("dlalint.rewrite.fixing.catalogue", lambda: lying)
+    code, out, _ = fix("model.onnx")
+    assert code == 0
+    assert "hard-swish  the proof failed: b differs by" in out
+    assert os.listdir() == ["model.onnx"]
+
+
+def test_a_whole_model_that_changes_is_not_written(model: Path, fix: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the proof of each rewrite is passed over, that of the whole model still stands."""
+    lying = tuple(item._replace(plan=_wrong) for item in catalogue() if item.name == "hard-swish")
+    monkeypatch.setattr("dlalint.rewrite.fixing.catalogue", lambda: lying)
+    monkeypatch.setattr("dlalint.rewrite.fixing.parts", lambda graph, replacement: None)
+    Path("model.fixed.onnx").write_bytes(b"old")
+    code, out, err = fix("model.onnx")
+    assert (code, err) == (1, "")
+    assert "Proof  FAILED on 5 sets of inputs" in out
+    assert "y differs first" in out
+    assert out.endswith("Nothing was written.\n")
+    assert Path("model.fixed.onnx").read_bytes() == b"old"
+    assert sorted(os.listdir()) == ["model.fixed.onnx", "model.onnx"]
+    assert fix("model.onnx", "--no-verify")[0] == 0
+    assert Path("model.fixed.onnx").read_bytes() != b"old"
+
+
+def test_what_onnxruntime_cannot_run_is_unproven(model: Path, fix: Run) -> None:
+    proto = onnx.load(model)
+    proto.graph.node.append(onnx.helper.make_node("Odd", ["y"], ["z"], domain="custom"))
+    proto.opset_import.add(domain="custom", version=1)
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("z", 1, [1, 8, 4, 4]))
+    onnx.save(proto, model)
+    code, out, err = fix("model.onnx")
+    assert (code, out) == (2, "")
+    assert err.startswith("dlalint: model.onnx: error[E310]: the result cannot be proven: ")
+    assert err.endswith("Give --no-verify to write the result unproven.\n")
+    assert os.listdir() == ["model.onnx"]
+    assert fix("model.onnx", "--no-verify")[0] == 0
+
+
+def test_free_dimensions_are_fixed_in_the_result(fix: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    proto = text(BODY)
+    for item in (*proto.graph.input, *proto.graph.output):
+        item.type.tensor_type.shape.dim[0].dim_param = "N"
+    onnx.save(proto, "free.onnx")
+    assert "UNCHANGED" in fix("free.onnx", "--diff")[1]
+    assert fix("free.onnx", "--batch", "2")[0] == 0
+    made = onnx.load("free.fixed.onnx")
+    assert [[dim.dim_value for dim in item.type.tensor_type.shape.dim] for item in (*made.graph.input, *made.graph.output)] == [
+        [2, 8, 4, 4]
+    ] * 2
+
+
+def test_weights_in_side_files(fix: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with_side_file(text(BODY), tmp_path / "model.onnx", "w.bin")
+    data = Path("w.bin").read_bytes()
+    code, out, err = fix("model.onnx")
+    assert (code, err) == (0, "")
+    assert "Proof  original and result agree" in out
+    assert Path("w.bin").read_bytes() == data
+    assert onnx.load("model.fixed.onnx", load_external_data=False).graph.initializer[0].external_data[0].value == "w.bin"
+    Path("w.bin").unlink()
+    code, out, err = fix("model.onnx")
+    assert (code, out) == (2, "")
+    assert "w.bin" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_an_end_at_any_time_leaves_the_old_file(model: Path, number: int) -> None:
+    Path("model.fixed.onnx").write_bytes(b"old")
+    command = [sys.executable, "-m", "dlalint", "fix", "model.onnx", "--target", "orin-trt10.3"]
+    outcomes = set()
+    for wait in (0.05, 0.3, 0.5, 0.7, 0.9):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(wait)
+            process.send_signal(number)
+            process.wait(30)
+        found = Path("model.fixed.onnx").read_bytes()
+        outcomes.add(found == b"old")
+        if found != b"old":
+            onnx.checker.check_model(onnx.load("model.fixed.onnx"), full_check=True)
+            Path("model.fixed.onnx").write_bytes(b"old")
+    assert True in outcomes
