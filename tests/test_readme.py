@@ -28,7 +28,12 @@ def _run(command: str) -> str:
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
 def test_shown_output_is_real(command: str, output: str) -> None:
     """`python tests/test_readme.py` renews what the README shows."""
-    assert _run(command).strip() == output.strip()
+    assert _rounded(_run(command)) == _rounded(output)
+
+
+def _rounded(text: str) -> str:
+    """Without the errors of a proof, which differ from machine to machine."""
+    return re.sub(r"\d\.\de-\d\d", "#", text.strip())
 
 
 def test_two_commands_set_up() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from google.protobuf.message import Message
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, TypeProto
 
 from dlalint.graph import DTYPES, volume
@@ -64,20 +64,20 @@ def anonymous(path: str, side_file: str, shapes: Mapping[str, tuple[int, ...]], 
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _all(message: Message) -> Iterator[Message]:
+def _all(message: Any) -> Iterator[Any]:
     """Every message in ``message``, itself first; without recursion, for bodies may be nested deeply."""
     waiting = [message]
     while waiting:
         current = waiting.pop()
         yield current
-        inner: list[Message] = []
+        inner: list[Any] = []
         for field, value in current.ListFields():
             if field.message_type is not None:
                 inner += value if field.is_repeated else [value]
         waiting.extend(reversed(inner))
 
 
-def _clear(message: Message) -> None:
+def _clear(message: Any) -> None:
     known = message.DESCRIPTOR.fields_by_name
     for name in _REMARKS:
         if name in known:

@@ -21,6 +21,10 @@ class Batch:
         self._gone: set[str] = set()
         self._read: set[str] = set()
 
+    def replaces(self, index: int) -> bool:
+        """Whether a node is replaced already."""
+        return index in self._removed
+
     def take(self, new: Replacement) -> bool:
         """Add a replacement, unless it touches what another one changes."""
         if self._removed.intersection(new.remove):

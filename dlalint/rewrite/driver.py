@@ -93,6 +93,8 @@ class Driver:
         for index in _named(state.outcome, rewrite.name):
             if state.graph.nodes[index].op_type not in rewrite.operators or state.graph.nodes[index].domain not in ("", "ai.onnx"):
                 continue
+            if batch.replaces(index):
+                continue
             planned = rewrite.plan(state.graph, index)
             if isinstance(planned, Miss):
                 self._attempts.setdefault((rewrite.name, ids[index]), f"{MISS}{planned}")

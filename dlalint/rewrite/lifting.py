@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from onnx import NodeProto
@@ -213,22 +213,35 @@ def _keep_borders(graph: Graph, build: Builder, border: set[int], remove: set[in
 
 def entrance(graph: Graph, region: Region, name: str) -> Passage | None:
     """How a tensor of four dimensions comes to be ``name``; ``None`` when there is none before it."""
-    path, shape = _path_in(graph, name), region.frame
-    steps = [graph.nodes[index] for index in path]
-    if not steps:
+    path = _path_in(graph, name)
+    if not path:
         return None
-    if not shape.between:
-        source = graph.dims(steps[-1].input[0]) if steps[-1].op_type in RESHAPES else None
-        if source is None or len(source) != 4 or source[0] != shape.batch:
+    return _from_rows(graph, region.frame, path) if region.frame.between else _from_map(graph, region.frame, path)
+
+
+def _from_map(graph: Graph, shape: Frame, path: Sequence[int]) -> Passage | None:
+    """A map that reshapes make a matrix, with the channels in front or, behind a transpose, last."""
+    steps = [graph.nodes[index] for index in path]
+    for first in reversed(range(len(path))):
+        source = graph.dims(steps[first].input[0])
+        if steps[first].op_type not in RESHAPES or source is None:
             return None
-        if len(steps) == 2 and _order(steps[0], 4) == (0, 2, 3, 1):
-            return Passage(tuple(path), steps[0].input[0], (source[0], source[3], source[1], source[2]), last=True)
-        return Passage((path[-1],), steps[-1].input[0], source)
-    if _order(steps[-1], len(shape.between) + 2) != (0, *range(2, len(shape.between) + 2), 1):
+        if len(source) == 4 and source[0] == shape.batch:
+            if first and _order(steps[first - 1], 4) == (0, 2, 3, 1):
+                channels_first = (source[0], source[3], source[1], source[2])
+                return Passage(tuple(path[first - 1 :]), steps[first - 1].input[0], channels_first, last=True)
+            return Passage(tuple(path[first:]), steps[first].input[0], source)
+    return None
+
+
+def _from_rows(graph: Graph, shape: Frame, path: Sequence[int]) -> Passage | None:
+    """A tensor with the channels in front that a transpose moves to the end, for a sequence the map before its reshape."""
+    steps, rank = [graph.nodes[index] for index in path], len(shape.between) + 2
+    if _order(steps[-1], rank) != (0, *range(2, rank), 1):
         return None
     source = graph.dims(steps[0].input[0])
-    rows = len(shape.between) == 1 and len(steps) == 2 and steps[0].op_type in RESHAPES
-    if rows and source is not None and len(source) == 4 and source[0] == shape.batch and source[2:] == shape.space:
+    reshaped = rank == 3 and len(steps) == 2 and steps[0].op_type in RESHAPES
+    if reshaped and source is not None and len(source) == 4 and source[0] == shape.batch and source[2:] == shape.space:
         return Passage(tuple(path), steps[0].input[0], source)
     source = graph.dims(steps[-1].input[0])
     return None if source is None else Passage((path[-1],), steps[-1].input[0], source)

@@ -66,6 +66,10 @@ def test_patches(rewrite: Apply, kernel: int, operators: list[str]) -> None:
             "g (float[1,2,40,4] x) => (float[1,2,N,4] y) <float[2,2,9,1] v> { y = Conv<strides=[17,1]>(x, v) }",
             "its stride has no factors within the limits",
         ),
+        (
+            "g (float[1,2,1,4] x) => (float[1,2,N,4] y) <float[2,2,7,1] v> { y = Conv<strides=[18,1], pads=[10,0,2,0]>(x, v) }",
+            "its blocks do not line up with the map",
+        ),
     ],
 )
 def test_misses(rewrite: Apply, body: str, reason: str) -> None:

@@ -132,6 +132,12 @@ def test_a_row_of_channels(rewrite: Apply) -> None:
     assert trial.found.after.summary.candidates == 1
 
 
+def test_a_row_that_loses_its_height_first(rewrite: Apply) -> None:
+    body = "s = Squeeze(t, k) f = Flatten(s) a = MatMul(f, wa) y = Relu(a)"
+    trial = rewrite(behind_conv((1, 4, 1, 6), (1, 3), body, ["float[24,3] wa", ints("k", [2])]), "gemm-to-conv")
+    assert trial.operators == ["Conv", "Conv", "Relu", "Flatten"]
+
+
 def test_what_others_read_stays(rewrite: Apply) -> None:
     model = filled(
         "g (float[1,4,3,3] x) => (float[1,36] f, float[1,5] a, float[1,2] y, float[1,5,3,3] s) <float[4,1,1,1] k, float[36,5] wa, "
@@ -157,6 +163,12 @@ def test_half_precision(rewrite: Apply) -> None:
     )
     trial = rewrite(model, "gemm-to-conv", limit=2e-3)
     assert trial.operators == ["Conv", "Conv", "Relu", "Flatten"]
+
+
+def test_a_constant_that_is_not_known(rewrite: Apply) -> None:
+    body = "f = Flatten(t) q = Mul(wa, wa) a = MatMul(f, q) y = Relu(a)"
+    trial = rewrite(behind_conv((1, 16, 16, 16), (1, 10), body, ["float[4096,10] wa"]), "gemm-to-conv")
+    assert set(trial.reasons) == {"does not apply: a constant of MatMul is not known or has another form"}
 
 
 ALONE = "it is no product with a constant matrix of static shape, nor beside one"

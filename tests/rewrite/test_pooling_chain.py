@@ -72,6 +72,7 @@ def test_windows(rewrite: Apply, window: int, kernels: list[int]) -> None:
     ("text", "reason"),
     [
         ("(float[1,2,20,20] x) => (float[1,2,H,W] y, int64[1,2,H,W] i) { y, i = MaxPool<kernel_shape=[9,9]>(x) }", "its indices are read"),
+        ("(float[1,2,20,20] x) => (float[1,2,H,W] y) { y = MaxPool<kernel_shape=[9,9], dilations=[2,2]>(x) }", "its window is dilated"),
         ("(float[N,2,20,20] x) => (float[N,2,H,W] y) { y = MaxPool<kernel_shape=[9,9]>(x) }", "its input has not four static dimensions"),
         (
             "(float[1,2,20,20] x) => (float[1,2,H,W] y) { y = MaxPool<kernel_shape=[9,9], strides=[17,1]>(x) }",
