@@ -67,7 +67,7 @@ class _Server:
             if hasattr(signal, "alarm"):  # should the parent be gone, nobody else would end an endless run
                 signal.alarm(int(request["seconds"]) + 5)
             try:
-                header, arrays = self._interface(request) if request["job"] == "interface" else self._run(request, feeds)
+                header, arrays = self._answered(request, feeds)
             except MemoryError:
                 header, arrays = {"error": "out of memory"}, ()
             except Exception as error:  # whatever the bindings raise is an answer, not a fault
@@ -75,6 +75,12 @@ class _Server:
             _send(self.out, header, arrays)
             if hasattr(signal, "alarm"):
                 signal.alarm(0)
+
+    def _answered(self, request: dict[str, Any], feeds: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
+        if request["job"] == "forget":
+            self.sessions.pop(request["key"], None)
+            return {}, ()
+        return self._interface(request) if request["job"] == "interface" else self._run(request, feeds)
 
     def _array(self, dtype: str, shape: list[int]) -> Any:
         array = self.numpy.empty(shape, dtype)

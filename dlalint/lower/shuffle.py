@@ -18,9 +18,7 @@ def reshape(node: Context) -> None:
 def flatten(node: Context) -> None:
     """A shuffle to a matrix; no layer for a matrix up to 8.2, an identity for one that stays as it is from 8.4."""
     rank = node.rank("i0")
-    if node.trt < (8, 4) and rank is not None and rank <= 2:
-        node.layer("IDENTITY", ("i0",))
-    elif rank == 2 and node.op.get_int("axis", 1) in (1, -1):
+    if (node.trt < (8, 4) and rank is not None and rank <= 2) or (rank == 2 and node.op.get_int("axis", 1) in (1, -1)):
         node.layer("IDENTITY", ("i0",))
     else:
         reshape(node)

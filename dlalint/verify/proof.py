@@ -57,23 +57,34 @@ def verify(
     where those of the models are free. ``exact`` asks for equal elements (NaN equals NaN, -0.0 equals 0.0). Raises
     :class:`InterfaceError` when the models do not take and give the same tensors, another :class:`DlalintError` when one does not run.
     """
-    ours, theirs = runner.interface(reference), runner.interface(other)
+    theirs = runner.interface(other)
+    runner.forget(other)  # of two large models only one at a time is in memory
+    ours = runner.interface(reference)
     try:
         wanted = _compared(ours, theirs, names)
         taken = _shared(ours.inputs, theirs.inputs, types)
     except InterfaceError as error:
         error.where = " and ".join(model if isinstance(model, str) else "a model" for model in (reference, other))
         raise
+    given = list(_feeds(taken, inputs, seed, seeded))
+    before = [(label, _ran(runner, reference, label, feed, wanted)) for label, feed in given]
+    runner.forget(reference)
     sets = []
-    for label, feed in _feeds(taken, inputs, seed, seeded):
-        try:
-            left, right = (runner.outputs(model, feed, wanted) for model in (reference, other))
-        except DlalintError as error:
-            error.what = f'{error.what} (inputs "{label}")'
-            raise
-        sets.append((label, tuple(difference(name, left[name], right[name], tolerance) for name in wanted)))
+    for (label, feed), (_, left) in zip(given, before, strict=True):
+        right = _ran(runner, other, label, feed, wanted)
+        sets.append((label, tuple(difference(name, left.pop(name), right[name], tolerance) for name in wanted)))
     extra = tuple(name for name in theirs.outputs if name not in ours.outputs) if names is None else ()
     return _judged(tuple(sets), wanted, exact, extra)
+
+
+def _ran(
+    runner: Runner, model: str | bytes, label: str, feed: Mapping[str, NDArray[Any]], wanted: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    try:
+        return runner.outputs(model, feed, wanted)
+    except DlalintError as error:
+        error.what = f'{error.what} (inputs "{label}")'
+        raise
 
 
 def _judged(

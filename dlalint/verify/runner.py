@@ -96,6 +96,11 @@ class Runner:
             self._process.nonsense()
         return Interface(inputs, {name: outputs[name] for name in source.outputs if name in outputs})
 
+    def forget(self, model: str | bytes) -> None:
+        """Free what onnxruntime holds of a model. Small ones stay, as they cost little and may come again."""
+        if isinstance(model, str):
+            self._ask(model, {"job": "forget", "feeds": []})
+
     def _ask(
         self, model: str | bytes, request: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()
     ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
