@@ -36,6 +36,9 @@ def to_text(found: Rewritten, proof: Proof | None, note: str, width: int, *, ver
         sections.append([spans(Span("What remains on the GPU", "title"), Span(hint, "dim")), *remains])
     if proof is not None:
         sections.append(list(wrapped("Proof  ", proof_sentence(proof), width, "good" if proof.ok else "bad")))
+    elif any(change.error is not None for change in found.changes):
+        said = "each rewrite by itself. The whole model has side files, and is proven when it is written beside them."
+        sections.append(list(wrapped("Proof  ", said, width)))
     if note:
         sections.append(list(wrapped("", note, width)))
     for section in sections:

@@ -199,3 +199,12 @@ def test_an_end_at_any_time_leaves_the_old_file(model: Path, number: int) -> Non
             onnx.checker.check_model(onnx.load("model.fixed.onnx"), full_check=True)
             Path("model.fixed.onnx").write_bytes(b"old")
     assert True in outcomes
+
+
+def test_a_rehearsal_with_side_files_says_what_it_cannot_show(fix: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with_side_file(text(BODY), tmp_path / "model.onnx", "w.bin")
+    code, out, _ = fix("model.onnx", "--diff")
+    assert code == 0
+    assert "Proof  each rewrite by itself." in out
+    assert sorted(os.listdir()) == ["model.onnx", "w.bin"]
