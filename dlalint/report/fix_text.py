@@ -99,8 +99,12 @@ def _changes(changes: Sequence[Change], width: int, shown: int) -> Iterator[Row]
         unproven = "" if len(errors) == len(members) else ", proven with the whole model"
         how = f"{EXACTNESS[members[0].exactness]}{measured}{unproven}"
         yield spans("  ", Span(name, "code"), Span(f"  {counted(len(members), 'place')}, {how}", "dim"))
-        places = [" + ".join(change.nodes) for change in members]
+        places = [_place(change.nodes) for change in members]
         yield from wrapped("    ", listed(places, shown), width)
+
+
+def _place(nodes: Sequence[str]) -> str:
+    return " + ".join(nodes) if len(nodes) <= 3 else f"{nodes[0]} ... {nodes[-1]} ({counted(len(nodes), 'node')})"
 
 
 def _attempts(attempts: Sequence[Attempt], width: int, shown: int) -> Iterator[Row]:

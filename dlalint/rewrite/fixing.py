@@ -32,6 +32,10 @@ from dlalint.verify import Runner, Tolerance, Verification, verify
 Feeds = Mapping[str, Array]
 
 
+# what was allowed to be approximate only has to be the same network: its error is measured and told
+APPROXIMATELY = Tolerance(rtol=0.25, atol=0.25)
+
+
 class _DisprovenError(Exception):
     """The result computes something else."""
 
@@ -138,7 +142,7 @@ class Fixer:
                 self._runner,
                 fixed.weights.source,
                 path,
-                tolerance=self._whole(),
+                tolerance=self._whole(fixed.found),
                 exact=_exact(fixed.found),
                 inputs=self._options.inputs,
                 seed=self._options.seed,
@@ -148,9 +152,9 @@ class Fixer:
             raise ProofError(f"the result cannot be proven: {error.what}", where=fixed.weights.source, cure=cure) from None
         return _proof(found)
 
-    def _whole(self) -> Tolerance:
+    def _whole(self, found: Rewritten) -> Tolerance:
         """What outputs of the whole model may be off: the rounding of many rewrites adds up, so both bounds are relative to the scale."""
-        given = self._options.tolerance
+        given = APPROXIMATELY if any(change.exactness == APPROXIMATE for change in found.changes) else self._options.tolerance
         return given._replace(atol=max(given.rtol, given.atol))
 
     def _prove(self, graph: Graph, rewrite: Rewrite, replacement: Replacement) -> tuple[float | None, str]:
@@ -163,7 +167,8 @@ class Fixer:
             return None, ""
         old, new = (model.SerializeToString() for model in models)
         try:
-            found = verify(self._runner, old, new, tolerance=self._options.tolerance, exact=rewrite.exactness == EXACT)
+            tolerance = APPROXIMATELY if rewrite.exactness == APPROXIMATE else self._options.tolerance
+            found = verify(self._runner, old, new, tolerance=tolerance, exact=rewrite.exactness == EXACT)
         except DlalintError as error:
             return None, f"cannot be proven: {error.what}"
         proof = _proof(found)

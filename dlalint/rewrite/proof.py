@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import onnx
@@ -14,6 +15,7 @@ from dlalint.rewrite.graph import Graph, captured, tensor_info
 from dlalint.rewrite.weights import nbytes
 
 RUNNABLE_IR = 10  # every onnxruntime at hand runs it, whatever the model states
+NEAR = 64  # nodes that are looked at for what two inputs of a replacement have in common
 LARGE_BYTES = 64 << 20  # with more weights than this a replacement is only proven with the whole model
 
 
@@ -21,7 +23,9 @@ def parts(graph: Graph, replacement: Replacement) -> tuple[ModelProto, ModelProt
     """The replaced nodes and the new ones, each as a model; ``None`` when they are too large for that, or a type is not known."""
     old = [graph.nodes[index] for index in sorted(replacement.remove)]
     own = {tensor.name for tensor in replacement.tensors}
-    names = [name for name in _boundary(old, replacement.nodes) if name not in own]
+    shared = _between(graph, [name for name in _boundary(old, replacement.nodes) if name not in own], frozenset(replacement.remove))
+    old, new = [*shared, *old], [*shared, *replacement.nodes]
+    names = [name for name in _boundary(old, new) if name not in own]
     known_before = {name: tensor for name in names if (tensor := _constant(graph, name)) is not None}
     if sum(nbytes(tensor) for tensor in (*known_before.values(), *replacement.tensors)) > LARGE_BYTES:
         return None
@@ -34,7 +38,7 @@ def parts(graph: Graph, replacement: Replacement) -> tuple[ModelProto, ModelProt
     inputs = [tensor_info(name, kind) for name, kind in types.items() if kind is not None]
     results = [tensor_info(name, graph.type(name)) for name in outputs]
     first = _model(graph, old, inputs, results, constants)
-    second = _model(graph, replacement.nodes, inputs, results, (*constants, *made))
+    second = _model(graph, new, inputs, results, (*constants, *made))
     return first, second
 
 
@@ -43,6 +47,27 @@ def _boundary(old: Sequence[NodeProto], new: Sequence[NodeProto]) -> list[str]:
     made = {name for node in (*old, *new) for name in node.output}
     read = (name for node in (*old, *new) for name in (*node.input, *captured(node)))
     return [name for name in dict.fromkeys(read) if name and name not in made]
+
+
+def _between(graph: Graph, names: Sequence[str], removed: frozenset[int]) -> list[NodeProto]:
+    """The nodes that make some of ``names`` from others: without them, what belongs together would be fed with different data."""
+    wanted = frozenset(name for name in names if not graph.is_constant(name))
+    before: set[int] = set()
+    pending = deque(graph.producer(name) for name in wanted)
+    while pending and len(before) < NEAR:
+        index = pending.popleft()
+        if index is None or index in before or index in removed:
+            continue
+        before.add(index)
+        pending.extend(graph.producer(name) for name in graph.nodes[index].input if name not in wanted)
+    reached: set[str] = set(wanted)
+    found = []
+    for index in sorted(before):
+        node = graph.nodes[index]
+        if any(name in reached for name in node.input):
+            reached.update(name for name in node.output if name)
+            found.append(node)
+    return found
 
 
 def _outputs(graph: Graph, replacement: Replacement) -> list[str]:

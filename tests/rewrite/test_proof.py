@@ -85,3 +85,18 @@ def test_weights_in_a_side_file_are_read(session: Session, tmp_path: Path) -> No
     made = proof.parts(graph, planned)
     assert made is not None
     assert np.array_equal(onnx.numpy_helper.to_array(made[0].graph.initializer[0]), np.array([1, 2, 4, 5], np.float32))
+
+
+def test_inputs_that_depend_on_each_other_are_made_from_one(session: Session) -> None:
+    """The new nodes read in front of a Squeeze, the old ones behind it: both have to see the same data."""
+    turned = "Transpose<perm=[0,2,1]>"
+    body = f"g (float[1,4,1] x) => (float[1,4,1] y) {{ r = Relu(x) t = {turned}(r) n = Neg(t) y = {turned}(n) }}"
+    graph = _graph(session, body)
+    build = Builder(graph, 2, "straight")
+    build.add("Neg", ["r"], "y")
+    made = proof.parts(graph, build.replacement(2, 3))
+    assert made is not None
+    assert [[node.op_type for node in model.graph.node] for model in made] == [["Transpose", "Neg", "Transpose"], ["Transpose", "Neg"]]
+    assert [[item.name for item in model.graph.input] for model in made] == [["r"], ["r"]]
+    with Runner() as runner:
+        assert verify(runner, *(model.SerializeToString() for model in made), exact=True).ok
