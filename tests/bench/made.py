@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, TensorProto, helper
+from onnx import TensorProto, helper
 
 from dlalint.model.save import Span
 from dlalint.model.skeleton import restore
@@ -107,10 +107,3 @@ def many(folder: Path, count: int) -> list[Path]:
         shutil.copyfile(sources[number % len(sources)], path)
         found.append(path)
     return found
-
-
-def valid(path: Path) -> ModelProto:
-    """The model without its weights, checked."""
-    model = onnx.load(path, load_external_data=False)
-    onnx.checker.check_model(model)
-    return model

@@ -1,0 +1,182 @@
+"""What speed means here, as ratios measured on this machine: ``python tests/bench/table.py``.
+
+Every row compares medians of alternated runs of whole processes. It takes some minutes and 6 GB of disk that are given back.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+TARGETS = (
+    "xavier-trt5.0 xavier-trt7.1 xavier-trt8.2 xavier-trt8.5 xavier-trt8.6 orin-trt8.4 orin-trt8.6 orin-trt10.0 orin-trt10.3 orin-trt11.4"
+)
+
+
+def _module(name: str):  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location(f"dlalint_bench_{name}", HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+made, run = _module("made"), _module("run")
+
+
+class Cost(NamedTuple):
+    """Of one process and its children: wall and CPU time in milliseconds, peak memory of the largest one in MB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def _cost(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Cost:
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, env=environment) as process:
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+    return Cost(1000 * (time.perf_counter() - start), 1000 * (usage.ru_utime + usage.ru_stime), usage.ru_maxrss / 1024)
+
+
+class Bench:
+    """Commands of an installed copy, measured in turn."""
+
+    def __init__(self, folder: Path, runs: int) -> None:
+        self.folder = folder
+        self.runs = runs
+        self.program = run.installed(folder)
+        self.environment = {**os.environ, "PYTHONPATH": str(self.program), "XDG_CACHE_HOME": str(folder / "cache")}
+
+    def dlalint(self, *arguments: object) -> list[str]:
+        """A command line of dlalint."""
+        return [sys.executable, "-m", "dlalint", *map(str, arguments)]
+
+    def check(self, *arguments: object) -> list[str]:
+        """A check whose findings do not matter."""
+        return self.dlalint("check", "--exit-zero", "--no-others", "-q", *arguments)
+
+    @staticmethod
+    def python(code: str) -> list[str]:
+        """A Python process."""
+        return [sys.executable, "-c", code]
+
+    def measured(self, **commands: Sequence[str]) -> dict[str, Cost]:
+        """The median cost of each command; the first round fills caches."""
+        found: dict[str, list[Cost]] = {name: [] for name in commands}
+        for _ in range(self.runs + 1):
+            for name, command in commands.items():
+                found[name].append(_cost(command, self.program, self.environment))
+        return {name: Cost(*(statistics.median(values) for values in zip(*costs[1:], strict=True))) for name, costs in found.items()}
+
+
+Row = tuple[str, float, float, str]  # work, ratio, goal, figures
+
+
+def start_up(bench: Bench) -> list[Row]:
+    """Help against an empty Python."""
+    found = bench.measured(help=bench.dlalint("--help"), python=bench.python("pass"))
+    return [_ratio("--help / python -c pass", found["help"].wall, found["python"].wall, 6)]
+
+
+def small(bench: Bench) -> list[Row]:
+    """A graph without its weights."""
+    path = bench.folder / "small.onnx"
+    path.write_bytes((made.ROOT / "models" / "resnet50.onnx").read_bytes())
+    load = bench.python(f"import onnx; onnx.load({str(path)!r}, load_external_data=False)")
+    found = bench.measured(check=bench.check(path), load=load)
+    ten = [part for name in TARGETS.split() for part in ("--target", name)]
+    many = bench.measured(one=bench.check(path), ten=bench.check(path, *ten))
+    return [
+        _ratio("check / onnx.load, graph without weights", found["check"].wall, found["load"].wall, 0.45),
+        _ratio("ten targets / one target", many["ten"].wall, many["one"].wall, 1.5),
+    ]
+
+
+def large(bench: Bench) -> list[Row]:
+    """The same graph with 1.5 GB inside and 3.4 GB beside."""
+    few = made.resnet50(bench.folder / "few.onnx", 1)
+    inside = made.resnet50(bench.folder / "inside.onnx", 4)
+    beside = made.resnet50(bench.folder / "beside.onnx", 6, beside=True)
+    found = bench.measured(few=bench.check(few), inside=bench.check(inside), beside=bench.check(beside))
+    rows = [
+        _ratio("check, 1.5 GB / 100 MB of weights", found["inside"].wall, found["few"].wall, 1.15),
+        _ratio("check, 3.4 GB beside / 100 MB inside", found["beside"].wall, found["few"].wall, 1.1),
+        ("memory of a check of 1.5 GB, MB", found["inside"].memory, 64, f"{found['few'].memory:.0f} MB with 100 MB"),
+    ]
+    for path in bench.folder.glob("beside*"):
+        path.unlink()
+    return rows
+
+
+def nodes(bench: Bench) -> list[Row]:
+    """A hundred thousand nodes, and how the time grows."""
+    paths = {count: made.chain(bench.folder / f"chain{count}.onnx", count) for count in (1000, 10_000, 100_000)}
+    name = str(paths[100_000])
+    found = bench.measured(
+        check=bench.check(name),
+        load=bench.python(f"import onnx; onnx.load({name!r})"),
+        infer=bench.python(f"import onnx; onnx.shape_inference.infer_shapes(onnx.load({name!r}))"),
+    )
+    grown = bench.measured(**{f"n{count}": bench.check(path) for count, path in paths.items()})
+    first, second, third = (grown[f"n{count}"].wall for count in paths)
+    return [
+        _ratio("check / onnx.load, 100,000 nodes", found["check"].wall, found["load"].wall, 1.3),
+        _ratio("check / load and infer_shapes, 100,000 nodes", found["check"].wall, found["infer"].wall, 0.5),
+        _ratio("(t100k - t1k) / (t10k - t1k)", third - first, second - first, 12),
+    ]
+
+
+def many(bench: Bench) -> list[Row]:
+    """Two hundred small models."""
+    folder = bench.folder / "many"
+    made.many(folder, 200)
+    code = (
+        "import glob, onnx\nfor path in sorted(glob.glob('*.onnx')):\n  model = onnx.load(path, load_external_data=False)\n"
+        "  try: onnx.checker.check_model(model)\n  except Exception: pass\n  onnx.shape_inference.infer_shapes(model)"
+    )
+    loop = [sys.executable, "-c", f"import os; os.chdir({str(folder)!r})\n{code}"]
+    found = bench.measured(check=bench.check(folder), loop=loop)
+    return [_ratio("200 models in one check / load, check, infer", found["check"].cpu, found["loop"].cpu, 0.7)]
+
+
+def marked(bench: Bench) -> list[Row]:
+    """An output marked in a file of 1.5 GB, and a fix that has nothing to do."""
+    source, copy = made.resnet50(bench.folder / "marked.onnx", 4, holes=False), bench.folder / "copy.onnx"
+    tensor = "/relu/Relu_output_0"
+    mark = bench.dlalint("mark-output", source, "--tensor", tensor, "-o", copy, "--no-map")
+    found = bench.measured(mark=mark, copy=["cp", str(source), str(copy)], fix=bench.dlalint("fix", source, "--diff", "-o", copy))
+    return [
+        _ratio("mark-output / cp, CPU, 1.5 GB", found["mark"].cpu, found["copy"].cpu, 1.5),
+        ("memory of mark-output of 1.5 GB, MB", found["mark"].memory, 48, ""),
+        _ratio("fix with nothing to do / mark-output, CPU", found["fix"].cpu, found["mark"].cpu, 2),
+    ]
+
+
+def _ratio(work: str, first: float, second: float, goal: float) -> Row:
+    return work, first / second, goal, f"{first:.0f} / {second:.0f} ms"
+
+
+def main(runs: int = 5) -> None:
+    """Print the table."""
+    print(f"{'work':48} {'measured':>9} {'goal':>6}")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), runs)
+        for part in (start_up, small, large, nodes, many, marked):
+            for work, value, goal, figures in part(bench):
+                print(f"{work:48} {value:9.2f} {goal:6g} {'' if value <= goal else 'MISSED':7} {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
