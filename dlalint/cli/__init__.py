@@ -25,10 +25,12 @@ COMMANDS = {
     "profile": "Show where the time of an engine went.",
     "compare": "Hold the prediction against what TensorRT did.",
     "trtexec": "Print the trtexec command that builds what is predicted.",
+    "graph": "Draw the partition as SVG, HTML or DOT.",
     "mark-output": "Make inner tensors outputs, to dump them.",
     "rules": "List the rules.",
     "explain": "Explain one rule.",
     "targets": "List the targets.",
+    "config": "Show the effective configuration.",
 }
 
 

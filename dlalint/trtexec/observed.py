@@ -12,7 +12,7 @@ class LogError(DlalintError):
     """A file of a build that cannot be used.
 
     E130 none of the known kinds, E131 cannot be opened, E132 over a limit, E133 broken JSON, E134 of another engine, E135 no text,
-    E136 nothing to report on, E137 more files than can be compared.
+    E136 nothing to report on, E137 more files than can be compared, E138 of another network than the model, E139 of no build for the DLA.
     """
 
     default_code = "E130"
