@@ -14,7 +14,7 @@ from dlalint.trtexec.observed import LogError, Observed
 from dlalint.trtexec.read import read
 from dlalint.trtexec.story import Story, story
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "svg", "html")
 
 
 @click.command("profile", context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +42,13 @@ def command(files: tuple[str, ...], form: str, path: str | None, verbose: bool, 
         from dlalint.report.profile_json import to_json
 
         output.write(to_json(stories, parts, change), path)
+        return 0
+    if form in ("svg", "html"):
+        from dlalint.report.layout import plain
+        from dlalint.report.profile_picture import to_html, to_svg
+
+        picture = to_svg(stories) if form == "svg" else to_html(stories, plain(_rows(stories, parts, change, verbose, path)))
+        output.write(picture, path)
         return 0
     output.show(_rows(stories, parts, change, verbose, path), path, not no_color)
     return 0
