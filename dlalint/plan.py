@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from dlalint.finding import Finding
 from dlalint.graph import Device, Model
 from dlalint.network import Network
 from dlalint.target import Target
+
+if TYPE_CHECKING:
+    from dlalint.accepted import Contrast, Waived
 
 
 class Crossing(NamedTuple):
@@ -114,7 +117,10 @@ class Failure(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown."""
+    """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown.
+
+    ``findings`` are those that count: neither ``waived`` nor, where there is a ``baseline``, known to it.
+    """
 
     model: Model
     target: Target
@@ -128,3 +134,11 @@ class Outcome(NamedTuple):
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
     others: tuple[Line, ...] = ()
+    waived: tuple[Waived, ...] = ()
+    baseline: Contrast | None = None
+
+    def keeping(self, kept: Sequence[int]) -> Outcome:
+        """The outcome with the findings at the indices ``kept`` alone; one whose cause is left out stands by itself."""
+        moved = {old: new for new, old in enumerate(kept)}
+        found = (self.findings[index] for index in kept)
+        return self._replace(findings=tuple(item if item.cause is None else item._replace(cause=moved.get(item.cause)) for item in found))

@@ -15,13 +15,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 # lower ranks know nothing of higher ones; parts of one rank know nothing of each other
 RANKS = [
     {"", "errors"},
-    {"target", "finding", "graph", "graphview", "network", "plan", "changes"},
+    {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted"},
     {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec"},
     {"placement", "verify"},
     {"diagnosis"},
     {"assemble"},
     {"pipeline", "selection", "report"},
-    {"rewrite"},
+    {"rewrite", "config"},
+    {"config_file", "waivers", "baseline"},
     {"cli"},
     {"__main__"},
 ]

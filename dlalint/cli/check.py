@@ -3,93 +3,109 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlalint.cli.formats import FORMATS, wanted, write
-from dlalint.cli.shapes import overrides
-from dlalint.engine.targets import PRECISIONS, parse
-from dlalint.errors import DlalintError
-from dlalint.finding import SEVERITIES, Finding
-from dlalint.model.inputs import Overrides
+from dlalint.cli import output
+from dlalint.cli.formats import FORMATS, Wanted, wanted, write
+from dlalint.cli.judging import Judged, judge
+from dlalint.cli.settings import bind, from_command_line, opened, read_config
+from dlalint.config import Config
+from dlalint.engine.targets import PRECISIONS
+from dlalint.errors import DlalintError, UsageError
+from dlalint.finding import SEVERITIES
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
 from dlalint.report.escape import for_terminal
-from dlalint.selection import Selection
-from dlalint.target import Target
-from dlalint.worker import Worker
+from dlalint.worker import MEMORY_BYTES, TIMEOUT_SECONDS, Worker
+
+if TYPE_CHECKING:
+    from dlalint.accepted import Known
+    from dlalint.engine.ruleset import RuleSet
 
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="SoC and release, e.g. orin-trt10.3; repeatable.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine is built in; fp16 when not given.")
 @click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
 @click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave these rules out of the report.")
-@click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True, help="What makes the exit code 1.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="What makes the exit code 1; error when not given.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the findings are.")
+@click.option("--config", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
+@click.option("--baseline", metavar="FILE", help="Count only findings that this file does not know.")
+@click.option("--write-baseline", metavar="FILE", help="Write the findings there are now as a baseline, and exit with 0.")
+@click.option("--statistics", is_flag=True, help="Only count the findings, by rule over all models.")
 @click.option("--others", metavar="NAME,NAME", help="The targets of the one-line comparison.")
 @click.option("--no-others", is_flag=True, help="Leave the comparison with other targets out.")
-@click.option("-q", "--quiet", is_flag=True, help="Only the verdict.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1, 86400), default=TIMEOUT_SECONDS, show_default=True, help="Seconds onnx gets per model."
+)
+@click.option("--memory", type=click.IntRange(256, 1 << 20), default=MEMORY_BYTES >> 20, show_default=True, help="MiB onnx gets.")
+@click.option("-q", "--quiet", count=True, help="Only the verdict; twice: a line for each model that fails.")
 @click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 @click.pass_obj
 def command(
     worker: Worker | None,
+    /,
     models: tuple[str, ...],
-    targets: tuple[str, ...],
-    precision: str,
-    batch: int | None,
-    shapes: tuple[str, ...],
     forms: tuple[str, ...],
     path: str | None,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    fail_on: str,
     exit_zero: bool,
+    config: str | None,
+    baseline: str | None,
+    write_baseline: str | None,
+    statistics: bool,
     others: str | None,
     no_others: bool,
-    quiet: bool,
-    verbose: bool,
-    no_color: bool,
+    quiet: int,
+    **given: Any,
 ) -> int:
     """Lint ONNX models against the limits of the DLA and predict what TensorRT places on it.
 
-    MODEL is a file, a folder (every .onnx below it) or a pattern.
+    MODEL is a file, a folder (every .onnx below it) or a pattern. Settings that are not given here come from the nearest dlalint.toml, or
+    pyproject.toml with [tool.dlalint], of this folder or one above: `dlalint config` shows them.
     """
-    fixed = overrides(shapes, batch)
     reports = wanted(forms, path)
+    worker = worker or Worker()
+    worker.limit(given.pop("timeout"), given.pop("memory") << 20)
+    if statistics and (len(reports) > 1 or reports[0].form not in ("text", "json")):
+        raise UsageError("statistics are text or JSON", where="--statistics", cure="Give one --format, text or json.", code="E509")
+    look = {"verbose": given.pop("verbose"), "color": not given.pop("no_color"), "quiet": quiet, "statistics": statistics}
+    compared = () if no_others or quiet or statistics else None if others is None else tuple(others.split(","))
+    options = from_command_line(**given, others=compared)
+    known = _baseline(baseline)
     with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session:
-        book = session.rules
-        chosen = [parse(name, book, precision) for name in targets or (book.index["default"],)]
-        compared = () if no_others or quiet else book.index["others"] if others is None else others.split(",")
-        lines = [parse(name, book, precision, "--others") for name in compared]
-        selection = Selection(select, ignore, book)
-        results = _check(session, find_models(models), fixed, chosen, [line for line in lines if line not in chosen])
-        results = [selection.apply(result) if isinstance(result, Outcome) else result for result in results]
-        for report in reports:
-            write(results, book, report, verbose=verbose, quiet=quiet, color=not no_color)
-    outcomes = [result for result in results if isinstance(result, Outcome)]
-    if len(outcomes) < len(results):
+        settings = read_config(config, session.rules)
+        bind(settings, session.rules, options)  # what is wrong with an option is said before anything is checked
+        results = _check(session, find_models(models), settings, options)
+        if write_baseline is not None:
+            _write_baseline(results, write_baseline)
+        results = [_contrasted(result, known) for result in results]
+        _report(results, session.rules, reports, **look)
+    if any(isinstance(result, Failure) for result in results):
         return 2
-    return int(not exit_zero and any(_counts(finding, fail_on) for outcome in outcomes for finding in outcome.findings))
+    return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
 
 
-def _check(
-    session: Session, paths: Sequence[str], fixed: Overrides, wanted: Sequence[Target], others: Sequence[Target]
-) -> list[Outcome | Failure]:
+def _check(session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any]) -> list[Judged | Failure]:
     """The outcome of every model on every target; a model that cannot be checked is said so and does not stop the others."""
-    results: list[Outcome | Failure] = []
+    results: list[Judged | Failure] = []
+    used: frozenset[int] = frozenset()
     for path in paths:
         try:
-            view = session.view(path, fixed)
-            results += [session.check(view, target, others) for target in wanted]
+            bound = bind(config, session.rules, options, path)
+            found, needed = judge(session, opened(session, path, bound, options), bound, config)
+            results += found
+            used |= needed
         except DlalintError as error:
             click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
             results.append(Failure(path, error.code, error.what, error.cure))
@@ -99,8 +115,73 @@ def _check(
             what, cure = f"internal error ({type(error).__name__}: {error})", "Please report it; DLALINT_DEBUG=1 shows where."
             click.echo(f"dlalint: {for_terminal(f'{path}: error[E900]: {what}. {cure}')}", err=True)
             results.append(Failure(path, "E900", what, cure))
+    if config.waivers:
+        from dlalint.waivers import remarks, today
+
+        for remark in remarks(config, used, [item.outcome.model.path for item in results if isinstance(item, Judged)], today()):
+            click.echo(f"dlalint: {for_terminal(remark)}", err=True)
     return results
 
 
-def _counts(finding: Finding, fail_on: str) -> bool:
-    return SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)
+def _baseline(path: str | None) -> tuple[Known, ...] | None:
+    if path is None:
+        return None
+    from dlalint.baseline import read
+
+    return read(path)
+
+
+def _write_baseline(results: Sequence[Judged | Failure], path: str) -> None:
+    from dlalint.baseline import to_text
+
+    if any(isinstance(result, Failure) for result in results):
+        click.echo(f"dlalint: {for_terminal(path)} is not written: not every model could be checked", err=True)
+    else:
+        output.write(to_text([result.outcome for result in results if isinstance(result, Judged)]), path)
+
+
+def _contrasted(result: Judged | Failure, known: Sequence[Known] | None) -> Judged | Failure:
+    if known is None or isinstance(result, Failure):
+        return result
+    from dlalint.baseline import contrast
+
+    return result._replace(outcome=contrast(result.outcome, result.whole, known))
+
+
+def _fails(result: Judged | Failure) -> bool:
+    if isinstance(result, Failure):
+        return True
+    worst = SEVERITIES.index(result.fail_on)
+    return any(SEVERITIES.index(finding.severity) <= worst for finding in result.outcome.findings)
+
+
+def _report(
+    results: Sequence[Judged | Failure],
+    book: RuleSet,
+    reports: Sequence[Wanted],
+    *,
+    verbose: bool,
+    color: bool,
+    quiet: int,
+    statistics: bool,
+) -> None:
+    plain = [result.outcome if isinstance(result, Judged) else result for result in results]
+    for report in reports:
+        if statistics:
+            _count([item for item in plain if isinstance(item, Outcome)], report, color)
+        elif quiet > 1 and report.form == "text":
+            from dlalint.report.brief import line
+
+            rows = [row for item in results if isinstance(item, Judged) for row in line(item.outcome, item.fail_on)]
+            output.show(rows, report.path, color)
+        else:
+            write(plain, book, report, verbose=verbose, quiet=quiet > 0, color=color)
+
+
+def _count(outcomes: Sequence[Outcome], report: Wanted, color: bool) -> None:
+    from dlalint.report.brief import statistics_json, statistics_rows
+
+    if report.form == "json":
+        output.write(statistics_json(outcomes), report.path)
+    else:
+        output.show(statistics_rows(outcomes, min(max(output.width(), 60), 140)), report.path, color)

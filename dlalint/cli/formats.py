@@ -11,7 +11,7 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.plan import Failure, Outcome
 
-FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown", "csv")
+FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown", "csv", "html")
 
 
 class Wanted(NamedTuple):

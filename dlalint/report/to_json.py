@@ -67,6 +67,8 @@ def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
             for name, found in outcome.boundaries.items()
         },
         "findings": [_finding(finding, sources) for finding in outcome.findings],
+        "waived": [{**_finding(item.finding, sources), "reason": item.reason, "expires": item.expires or None} for item in outcome.waived],
+        "baseline": _contrast(outcome),
         "unchecked": list(outcome.unchecked),
         "targets": [_line(line) for line in outcome.others],
     }
@@ -154,6 +156,14 @@ def _finding(finding: Finding, sources: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": finding.confidence or None,
         "cause": finding.cause,
     }
+
+
+def _contrast(outcome: Outcome) -> dict[str, Any] | None:
+    found = outcome.baseline
+    if found is None:
+        return None
+    fixed = [{"code": item.code, "name": item.name, "node": item.node or None} for item in found.fixed]
+    return {"known": found.known, "new": len(outcome.findings), "fixed": fixed}
 
 
 def cited(source: str, sources: Mapping[str, Any]) -> str:

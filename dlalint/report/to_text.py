@@ -27,7 +27,9 @@ def to_text(outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose
         return rows
     sections = (
         *([] if outcome.status == "no-dla" else [writer.operators()]),
+        writer.contrast(),
         *writer.causes(),
+        writer.waived(),
         writer.segments(),
         writer.unchecked(),
         writer.targets(),
@@ -75,7 +77,7 @@ class _Writer:
         """For each operator, the rules that send its nodes to the GPU, with how many nodes."""
         found: dict[str, dict[str, int]] = {}
         said: set[int] = set()
-        for finding in self.outcome.findings:
+        for finding in (*self.outcome.findings, *(item.finding for item in self.outcome.waived)):
             number = finding.node_index
             if finding.severity != ERROR or number < 0 or number in said:
                 continue
@@ -95,6 +97,29 @@ class _Writer:
         notes = [group for group in groups if group.first.severity == NOTE]
         if notes:
             yield self._notes(notes)
+
+    def contrast(self) -> Iterator[Row]:
+        found = self.outcome.baseline
+        if found is None:
+            return
+        new = len(self.outcome.findings)
+        yield spans(Span("Against the baseline", "title"))
+        said = f"{counted(new, 'new finding')}, {found.known} known and left out, {len(found.fixed)} fixed."
+        yield from wrapped("  ", said, self.width, "bad" if new else "good")
+        if found.fixed:
+            names = [f"{item.code} {item.name}" + (f" ({item.node})" if item.node else "") for item in found.fixed]
+            yield from wrapped("  fixed   ", listed(names, self.shown), self.width)
+
+    def waived(self) -> Iterator[Row]:
+        groups: dict[tuple[str, str, str], list[Finding]] = {}
+        for item in self.outcome.waived:
+            groups.setdefault((f"{item.finding.code} {item.finding.name}", item.reason, item.expires), []).append(item.finding)
+        if groups:
+            yield spans(Span("Waived", "title"))
+        for (rule, reason, expires), findings in groups.items():
+            names = list(dict.fromkeys(finding.node or finding.tensor or "the model" for finding in findings))
+            yield spans("  ", Span(rule, "dim"), "  ", listed(names, self.shown))
+            yield from wrapped("    reason  ", f"{reason} (until {expires})" if expires else reason, self.width)
 
     def _entries(self, heading: str, groups: Sequence[Group]) -> Iterator[Row]:
         yield spans(Span(heading, "title"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_graphsurgeon as graphsurgeon
 import pytest
 
 from dlalint.__main__ import main
@@ -208,3 +209,9 @@ def test_a_rehearsal_with_side_files_says_what_it_cannot_show(fix: Run, tmp_path
     assert code == 0
     assert "Proof  each rewrite by itself." in out
     assert sorted(os.listdir()) == ["model.onnx", "w.bin"]
+
+
+def test_the_graph_tool_of_nvidia_opens_the_result(model: Path, fix: Run) -> None:
+    assert fix("model.onnx")[0] == 0
+    graph = graphsurgeon.import_onnx(onnx.load("model.fixed.onnx")).cleanup().toposort()
+    assert [node.op for node in graph.nodes] == [node.op_type for node in onnx.load("model.fixed.onnx").graph.node]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,10 @@ def test_side_files_are_read_where_they_lie_and_nowhere_else(tmp_path: Path) -> 
     assert weights.array(tensor).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert not weights.belongs(tensor)
     (tmp_path / "link.bin").symlink_to("side.bin")
-    for location in ("../side.bin", "/etc/hostname", "none.bin", "link.bin", ""):
+    (tmp_path / "folder").symlink_to("/etc", target_is_directory=True)
+    (tmp_path / "hard.bin").write_bytes(bytes(32))
+    os.link(tmp_path / "hard.bin", tmp_path / "harder.bin")
+    for location in ("../side.bin", "/etc/hostname", "folder/hostname", "none.bin", "link.bin", "hard.bin", ""):
         with pytest.raises(ModelError, match="cannot be used"):
             weights.array(_refers(location, [8]))
     with pytest.raises(ModelError, match="is too short"):

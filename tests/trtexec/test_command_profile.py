@@ -169,8 +169,11 @@ def test_bars_are_of_what_the_output_can_show(encoding: str, sign: str, other: s
         (0.001, True, "▏"),
         (2.0, True, "████"),
         (-1.0, True, ""),
-    ]
-    + [(1.0, False, "####"), (0.5, False, "##"), (0.001, False, "#"), (0.0, False, "")],
+        (1.0, False, "####"),
+        (0.5, False, "##"),
+        (0.001, False, "#"),
+        (0.0, False, ""),
+    ],
 )
 def test_bars(part: float, blocks: bool, drawn: str) -> None:
     assert bar(part, 4, blocks=blocks) == drawn

@@ -33,6 +33,24 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 DEVICE = {"enum": ["dla", "gpu", "folded", "unknown"]}
 VERDICT = {"enum": ["full", "partial", "none", "unknown"]}
 ANY = {"type": ["string", "number", "boolean", "array", "null"]}
+FINDING: dict[str, Any] = {
+    "code": {"type": "string", "pattern": "^DLA[0-9]{3}$"},
+    "name": TEXT,
+    "severity": {"enum": ["error", "warning", "note"]},
+    "verdict": {"enum": ["fail", "unknown"]},
+    "node": _or_null(TEXT),
+    "layer": _or_null(TEXT),
+    "tensor": _or_null(TEXT),
+    "message": TEXT,
+    "observed": ANY,
+    "limit": ANY,
+    "why": TEXT,
+    "fix": TEXT,
+    "rewrites": _list(TEXT),
+    "sources": _list(TEXT),
+    "confidence": _or_null({"enum": ["documented", "observed", "inferred"]}),
+    "cause": _or_null(COUNT),
+}
 SCHEMA = _object(
     schema={"const": 1},
     tool=_object(name={"const": "dlalint"}, version=TEXT),
@@ -72,26 +90,9 @@ SCHEMA = _object(
         )
     ),
     tensors={"type": "object", "additionalProperties": _object(dtype=TEXT, shape=_or_null(_list(ANY)), bytes=_or_null(COUNT))},
-    findings=_list(
-        _object(
-            code={"type": "string", "pattern": "^DLA[0-9]{3}$"},
-            name=TEXT,
-            severity={"enum": ["error", "warning", "note"]},
-            verdict={"enum": ["fail", "unknown"]},
-            node=_or_null(TEXT),
-            layer=_or_null(TEXT),
-            tensor=_or_null(TEXT),
-            message=TEXT,
-            observed=ANY,
-            limit=ANY,
-            why=TEXT,
-            fix=TEXT,
-            rewrites=_list(TEXT),
-            sources=_list(TEXT),
-            confidence=_or_null({"enum": ["documented", "observed", "inferred"]}),
-            cause=_or_null(COUNT),
-        )
-    ),
+    findings=_list(_object(**FINDING)),
+    waived=_list(_object(**FINDING, reason=TEXT, expires=_or_null(TEXT))),
+    baseline=_or_null(_object(known=COUNT, new=COUNT, fixed=_list(_object(code=TEXT, name=TEXT, node=_or_null(TEXT))))),
     unchecked=_list(TEXT),
     targets=_list(_object(name=TEXT, verdict=VERDICT, dla_nodes=COUNT, gpu_nodes=COUNT, loadables=COUNT, remark=TEXT)),
 )
