@@ -1,6 +1,7 @@
 """The process behind :mod:`dlalint.worker`: onnx's C++ shape inference, one node at a time, and nothing else.
 
-Started as ``python -I -S inference_child.py <path of onnx's extension module>``; imports nothing of dlalint, nothing of onnx's Python side.
+Started as ``python -I -S inference_child.py <path of onnx's extension module> <bytes of memory>``; imports nothing of dlalint, nothing of
+onnx's Python side.
 A request is a marshalled tuple from the parent, which is trusted; an answer is flat bytes, since this process is not once C++ has faulted.
 """
 
@@ -13,15 +14,13 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from importlib.util import module_from_spec
 from typing import Any, BinaryIO
 
-MEMORY_BYTES = 2 << 30
 
-
-def _limit() -> None:
+def _limit(memory: int) -> None:
     try:
         import resource
     except ImportError:  # not on Windows
         return
-    for name, value in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
+    for name, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
         hard = resource.getrlimit(name)[1]
         resource.setrlimit(name, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
@@ -43,7 +42,7 @@ def main() -> None:
     """Serve requests from stdin until it closes."""
     source, out = sys.stdin.buffer, sys.stdout.buffer
     module = _extension(sys.argv[1])
-    _limit()
+    _limit(int(sys.argv[2]))
     newest = module.defs.schema_version_map()[""][1]
     _answer(out, 0, str(newest).encode())
     module.defs.get_schema("Identity")  # registers all operators, which takes 15 ms: now, while the parent is busy

@@ -18,6 +18,7 @@ from types import TracebackType
 from dlalint.errors import DlalintError
 
 TIMEOUT_SECONDS = 10.0
+MEMORY_BYTES = 2 << 30
 _REINSTALL = "Reinstall onnx: pip install --force-reinstall onnx."
 
 
@@ -30,8 +31,10 @@ class NativeError(DlalintError):
 class Worker:
     """Shape inference by onnx, outside this process. Start early: it loads while the parent does other things."""
 
-    def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._timeout = timeout
+    def __init__(self, timeout: float = TIMEOUT_SECONDS, memory: int = MEMORY_BYTES) -> None:
+        """``timeout`` in seconds for each answer, ``memory`` in bytes of address space."""
+        self.timeout = timeout
+        self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
         self._newest = 0
         self._greeted = False
@@ -41,7 +44,7 @@ class Worker:
         if self._process is None:
             child = os.path.join(os.path.dirname(__file__), "inference_child.py")
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", child, _extension_path()],
+                [sys.executable, "-I", "-S", child, _extension_path(), str(self._memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -49,6 +52,13 @@ class Worker:
             )
             self._greeted = False
         return self
+
+    def limit(self, timeout: float, memory: int) -> None:
+        """Set other limits than those it was made with. A child with another limit on its memory is replaced by the next question."""
+        self.timeout = timeout
+        if memory != self._memory:
+            self.close()
+            self._memory = memory
 
     def _ready(self) -> subprocess.Popen[bytes]:
         self.start()
@@ -98,11 +108,11 @@ class Worker:
         if hasattr(select, "poll"):
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
-            if not poll.poll(self._timeout * 1000):
+            if not poll.poll(self.timeout * 1000):
                 process.kill()
                 self._fail(doing, hung=True)
         else:  # pragma: no cover - Windows cannot poll a pipe
-            killer = threading.Timer(self._timeout, process.kill)
+            killer = threading.Timer(self.timeout, process.kill)
             killer.start()
         header = process.stdout.read(4)
         body = process.stdout.read(struct.unpack("<I", header)[0]) if len(header) == 4 else b""
@@ -121,7 +131,7 @@ class Worker:
 
     def _fail(self, doing: str, *, hung: bool = False) -> None:
         code = self._reap()
-        how = f"took more than {self._timeout:g} s" if hung else f"died with signal {-code}" if code < 0 else f"ended with status {code}"
+        how = f"took more than {self.timeout:g} s" if hung else f"died with signal {-code}" if code < 0 else f"ended with status {code}"
         raise NativeError(f"onnx {how} in {doing}", cure="The declared shapes are used instead.")
 
     def _reap(self) -> int:

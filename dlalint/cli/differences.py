@@ -106,5 +106,5 @@ def _plain(value: Any) -> Any:
 
 def as_json(whole: Mapping[str, Any]) -> str:
     """One line of JSON."""
-    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda char: f"\\u{ord(char[0]):04x}", text) + "\n"

@@ -235,5 +235,5 @@ def _heading(model: str, target: Target) -> dict[str, Any]:
 
 
 def _dumped(document: dict[str, Any]) -> str:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"  # bytes of a name that were not UTF-8

@@ -50,8 +50,6 @@ def load(path: str, *, digest: bool = False) -> Model:
     except DlalintError as error:
         error.where = error.where or path or "''"
         raise
-    except RecursionError:
-        raise LimitError("the model is nested too deeply", where=path, cure="Export it with fewer nested bodies.", code="E201") from None
 
 
 def parse(data: bytes, path: str) -> Model:
@@ -82,7 +80,7 @@ def _load(path: str, digest: bool) -> Model:
             model = Reader(data).model(path)
             return _validated(model._replace(digest=_sha256(data) if digest else ""))
         with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped:
-            if hasattr(mmap, "MADV_RANDOM"):
+            if hasattr(mmap, "MADV_RANDOM"):  # pragma: no branch - Windows has none
                 mapped.madvise(mmap.MADV_RANDOM)  # hopping over weights must not read them ahead
             return _validated(Reader(mapped).model(path))
     finally:

@@ -45,7 +45,7 @@ def mapped(path: str) -> Iterator[Buffer]:
             yield b""
             return
         with mmap.mmap(descriptor, length, access=mmap.ACCESS_READ) as data:
-            if length > READ_WHOLE_BYTES and hasattr(mmap, "MADV_RANDOM"):
+            if length > READ_WHOLE_BYTES and hasattr(mmap, "MADV_RANDOM"):  # Windows has none
                 data.madvise(mmap.MADV_RANDOM)  # hopping over weights must not read them ahead
             yield data
     except DlalintError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from dlalint.graph import Op, Tensor, TensorType, volume
@@ -26,10 +27,12 @@ class ShapeOracle:
         self._fatal: dict[Key, NativeError] = {}
         self.crashes: list[NativeError] = []
         self.questions = 0
+        self._seconds = 0.0  # that the answers for this model took
 
     def forget_crashes(self) -> None:
-        """Start a new model: its crashes are its own."""
+        """Start a new model: its crashes are its own, and so is its time."""
         self.crashes = []
+        self._seconds = 0.0
 
     def outputs(
         self,
@@ -51,18 +54,29 @@ class ShapeOracle:
         if found is not None:
             return found
         nothing: tuple[TensorType | None, ...] = (None,) * count
-        if len(self.crashes) >= MAX_CRASHES:  # not remembered: another model may ask again
+        if len(self.crashes) >= MAX_CRASHES or self._seconds >= self._worker.timeout:  # not remembered: another model may ask again
             return nothing
         crash = self._fatal.get(key)
         if crash is None:
+            start = time.monotonic()
             try:
                 found = self._known[key] = self._ask(op, inputs, data, count, opsets, ir_version)
             except NativeError as error:
                 crash = self._fatal[key] = error
             else:
                 return found
+            finally:
+                self._spend(time.monotonic() - start)
         self.crashes.append(crash)
         return nothing
+
+    def _spend(self, seconds: float) -> None:
+        """Count the time an answer took. A model that has used up its own is told of, and read on with the shapes it declares."""
+        limit = self._worker.timeout
+        if self._seconds < limit <= self._seconds + seconds and seconds < limit:  # one that takes it all at once is a crash anyway
+            what = f"onnx took more than {limit:g} s in the shape inference of all nodes together"
+            self.crashes.append(NativeError(what, cure="The declared shapes are used instead."))
+        self._seconds += seconds
 
     def _ask(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Mapping
 
 from dlalint.errors import ModelError
@@ -10,6 +11,7 @@ from dlalint.model.wire import BYTES, VARINT, Buffer, encode_varint, fields, sig
 
 KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
 KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
+LARGE_BYTES = 1 << 20  # of a tensor this long the pages around its ends are 2 MB each in a kernel that caches files so
 MAX_RANK = 64
 MAX_ELEMENTS = 1 << 62
 SHOWN_NAME = 200  # characters of a name in a message
@@ -33,6 +35,7 @@ class TensorReader:
     def __init__(self, buf: Buffer) -> None:
         self._buf = buf
         self._names: dict[bytes, str] = {}
+        self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
     def tensor(self, start: int, end: int) -> Tensor:
         """Read a TensorProto; its payload is kept only when small."""
@@ -64,6 +67,8 @@ class TensorReader:
                 self._entry(a, b, external)
             elif number == 14 and kind == VARINT:
                 location = a
+        if self._forget is not None and end - start > LARGE_BYTES:
+            self._forget.madvise(mmap.MADV_DONTNEED)  # what was looked at so far is not needed in memory any more
         dtype = dtype_name(code)
         shape = _shape(dims, name)
         if location == 1 or external:

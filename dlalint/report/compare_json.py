@@ -51,7 +51,7 @@ def to_json(result: Compared, files: Sequence[Observed]) -> str:
         "unknown_names": list(found.unjoined),
         "notes": list(found.notes),
     }
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda part: f"\\u{ord(part[0]):04x}", text) + "\n"  # bytes of a name that were not UTF-8
 
 

@@ -17,12 +17,14 @@ class Span(NamedTuple):
 
 
 Row = tuple[Span, ...]
+LONGEST = 500  # characters of a name, which come from models and have no bound there
 STYLES = {"title": "bold", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim", "code": "cyan"}
 
 
 def spans(*parts: str | Span) -> Row:
     """A line of plain strings and spans, names made safe."""
-    return tuple(Span(for_terminal(part)) if isinstance(part, str) else Span(for_terminal(part.text), part.style) for part in parts)
+    named = (Span(part) if isinstance(part, str) else part for part in parts)
+    return tuple(Span(shortened(for_terminal(part.text), 4 * LONGEST), part.style) for part in named)
 
 
 def plain(rows: Sequence[Row]) -> str:
@@ -36,6 +38,7 @@ def wrapped(lead: str, text: str, width: int, style: str = "") -> list[Row]:
     lines: list[str] = []
     current = ""
     for word in for_terminal(text).split(" "):
+        word = shortened(word, LONGEST)
         if current and len(current) + 1 + len(word) > room:
             lines.append(current)
             current = word
@@ -49,7 +52,7 @@ def table(header: Sequence[str], body: Sequence[Sequence[str]], width: int, nume
     """Columns as wide as they need; the last one takes what is left and is wrapped, the first is cut in the middle when it must be."""
     cells = [[for_terminal(cell) for cell in row] for row in body]
     last = len(header) - 1
-    widths = [max(len(header[column]), *(len(row[column]) for row in cells)) for column in range(last)]
+    widths = [max([len(header[column]), *(len(row[column]) for row in cells)]) for column in range(last)]
     widths[0] = min(widths[0], max(width // 3, 12))
     lead = sum(widths) + 2 * len(widths) + 2
     rows: list[Row] = [(Span("  " + _columns(header, widths, numeric) + header[last], "dim"),)]

@@ -26,7 +26,7 @@ def to_json(stories: Sequence[Story], files: Sequence[Observed], found: Differen
         "engines": engines,
         "comparison": None if found is None else _comparison(found),
     }
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda part: f"\\u{ord(part[0]):04x}", text) + "\n"  # bytes of a name that were not UTF-8
 
 

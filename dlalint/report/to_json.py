@@ -22,7 +22,7 @@ def to_json(results: Sequence[Outcome | Failure], sources: Mapping[str, Any]) ->
     """
     documents = [document(result, sources) if isinstance(result, Outcome) else _failure(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "models": documents}
-    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"  # bytes of a name that were not UTF-8
 
 

@@ -22,7 +22,7 @@ from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catalogue
 from dlalint.rewrite.driver import Driver, Limits
-from dlalint.rewrite.graph import Array, Graph
+from dlalint.rewrite.graph import Array, Graph, parsed
 from dlalint.rewrite.proof import parts
 from dlalint.rewrite.weights import Weights
 from dlalint.selection import Selection
@@ -96,7 +96,7 @@ class Fixer:
         """Rewrite the model ``weights.source`` as far as it gets better. Nothing is written. Raises :class:`DlalintError`."""
         path = weights.source
         view = self._session.view(path, overrides)
-        model = ModelProto.FromString(excise(path, KEEP_INTEGER_BYTES))
+        model = parsed(excise(path, KEEP_INTEGER_BYTES), path)
         if overrides is not None and (overrides.shapes or overrides.batch is not None):
             _fix_inputs(model, view)
 

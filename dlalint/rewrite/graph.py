@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto
 
+from dlalint.errors import ModelError
 from dlalint.graph import DTYPE_CODES, TensorType
 from dlalint.graphview import GraphView
 from dlalint.rewrite.weights import Array as Array
@@ -97,6 +99,16 @@ class Graph:
         """The value of a constant with one element."""
         found = self.constant(name) if name else None
         return float(found.reshape(-1)[0]) if found is not None and found.size == 1 and found.dtype.kind in "fiu" else None
+
+
+def parsed(data: bytes, path: str) -> ModelProto:
+    """The model ``data``, which ``path`` names. Raises :class:`ModelError` where protobuf gives up, as on bodies nested too deeply."""
+    try:
+        found: ModelProto = ModelProto.FromString(data)
+    except DecodeError:
+        cure = "Export it with fewer nested bodies."
+        raise ModelError("protobuf cannot read it, its bodies are nested too deeply or it is damaged", where=path, cure=cure) from None
+    return found
 
 
 def tensor_info(name: str, kind: TensorType | None) -> onnx.ValueInfoProto:

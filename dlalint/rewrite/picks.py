@@ -44,6 +44,8 @@ def sliced(graph: Graph, node: NodeProto) -> Pick | Miss:
         if any(name and values is None for name, values in zip(names, given, strict=True)):
             return COMPUTED
     starts, ends, axes, steps = given
+    if steps and 0 in steps:
+        return Miss("it takes steps of no length")
     if starts is None or ends is None:
         return COMPUTED
     found = list(whole(dims))
@@ -91,6 +93,8 @@ def gathered(graph: Graph, node: NodeProto) -> tuple[Pick, bool] | Miss:
         return COMPUTED
     axis = attribute(node, "axis", 0) % 4
     found: dict[int, Array | None]
+    if node.op_type == "GatherElements" and indices.ndim != 4:
+        return Miss("its indices have another rank than its data")
     if node.op_type == "GatherElements":
         whole_lines = all(size == wanted for at, (size, wanted) in enumerate(zip(indices.shape, dims, strict=True)) if at != axis)
         found = {axis: _line(indices, axis) if whole_lines else None}

@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import inf
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from onnx import ModelProto
 
 from dlalint.changes import Proof
-from dlalint.errors import DlalintError
+from dlalint.errors import DlalintError, UsageError
 from dlalint.graph import Device, dtype_size
 from dlalint.model.inputs import Overrides
-from dlalint.model.save import write
+from dlalint.model.save import WriteError, check_target, write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.fixing import ProofError
-from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph
+from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, parsed
 from dlalint.rewrite.parts import Part, at_tensors, by_device, model_of, sources
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
@@ -54,27 +56,37 @@ def split(
     """
     view = session.view(path, overrides)
     outcome = session.check(view, target)
-    proto = ModelProto.FromString(excise(path, KEEP_INTEGER_BYTES))
+    proto = parsed(excise(path, KEEP_INTEGER_BYTES), path)
     graph = Graph(proto, view, Weights(path))
     parts = at_tensors(graph, outcome, at) if at else by_device(graph, outcome)
-    os.makedirs(folder, exist_ok=True)
+    if not parts:
+        cure = "`dlalint check` shows what is left of it at run time."
+        raise UsageError("no node of the model computes anything at run time", where=path, cure=cure, code="E508")
     files = tuple(f"{number:02d}-{part.device.value}.onnx" for number, part in enumerate(parts))
-    made: list[str] = []
+    goals = [os.path.join(folder, name) for name in (*files, MANIFEST)]
+    new = not os.path.lexists(folder)
     try:
-        for name, part in zip(files, parts, strict=True):
-            made.append(os.path.join(folder, name))
-            write(restore(_whole(model_of(graph, part), graph.weights), path), made[-1])
-        proof = _prove(runner, path, made, parts, graph) if runner is not None else None
-        if proof is not None and not proof.ok:
-            cure = "Please report it, with the model if you can."
-            what = f"the parts differ from the whole: {proof.first} first, by {proof.error:.1e}"
-            raise ProofError(what, where=path, cure=cure, code="E312")
-        write([manifest(outcome, graph, parts, files).encode()], os.path.join(folder, MANIFEST))
-    except BaseException:
-        for file in made:
-            if os.path.exists(file):
-                os.unlink(file)
-        raise
+        os.makedirs(folder, exist_ok=True)
+        for goal in goals:
+            check_target(goal, "the part")
+        with TemporaryDirectory(prefix=".dlalint-", dir=folder) as room:
+            made = [os.path.join(room, name) for name in files]
+            for file, part in zip(made, parts, strict=True):
+                write(restore(_whole(model_of(graph, part), graph.weights), path), file)
+            proof = _prove(runner, path, made, parts, graph) if runner is not None else None
+            if proof is not None and not proof.ok:
+                cure = "Please report it, with the model if you can."
+                what = f"the parts differ from the whole: {proof.first} first, by {proof.error:.1e}"
+                raise ProofError(what, where=path, cure=cure, code="E312")
+            for file, goal in zip(made, goals, strict=False):
+                os.replace(file, goal)
+        write([manifest(outcome, graph, parts, files).encode()], goals[-1])
+    except OSError as error:
+        raise WriteError(f"the parts cannot be written ({error.strerror})", where=folder, cure="Check the folder.") from None
+    finally:
+        if new:
+            with suppress(OSError):  # not empty: the parts are in it
+                os.rmdir(folder)
     return Split(outcome, graph, parts, files, proof)
 
 
@@ -128,7 +140,7 @@ def _prove(runner: Runner, whole: str, files: Sequence[str], parts: Sequence[Par
             expected = runner.outputs(whole, given)
             found = composed(runner, files, parts, given)
             for name, values in expected.items():
-                item = difference(name, values, found[name])
+                item = difference(name, values, found.get(name, values))  # a constant comes from no part
                 worst = max(worst, inf if item.max_rel is None else item.max_rel)
                 if not item.bit_equal:
                     ok, first = False, first or name

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from dlalint.errors import ModelError
+from dlalint.model.external import fault
 
 Array = NDArray[Any]
 LARGE_BYTES = 1 << 20  # new tensors from this size on leave memory
@@ -97,11 +98,11 @@ class Weights:
         own = self._new and name == os.path.basename(self._new)
         path = self._new if own else os.path.join(os.path.dirname(self.source), name)
         outside = os.path.isabs(name) or ".." in name.replace("\\", "/").split("/")
-        if outside or not os.path.isfile(path) or os.path.islink(path):
+        if outside or not os.path.isfile(path) or os.path.islink(path) or (path not in self.files and fault(self.source, name, 0)):
             cure = "It must be a file in the model's folder."
             raise ModelError(f"the side file {name!r} cannot be used", where=self.source, cure=cure, code="E113")
         itemsize = int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
-        offset, length = int(entries.get("offset", 0)), int(entries.get("length", itemsize * prod(tensor.dims)))
+        offset, length = int(entries.get("offset") or 0), int(entries.get("length") or itemsize * prod(tensor.dims))
         if offset + length > os.path.getsize(path):
             raise ModelError(f"the side file {name!r} is too short", where=self.source, cure="Fetch it again.", code="E113")
         return path, offset, length

@@ -86,7 +86,7 @@ def test_a_failed_proof_leaves_nothing(session: Session, model: str, tmp_path: P
     monkeypatch.setattr(splitting, "model_of", wrong)
     with Runner() as runner, pytest.raises(DlalintError, match="the parts differ from the whole: y first"):
         split(session, model, parse("orin-trt10.3", session.rules), str(tmp_path / "out"), runner=runner)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

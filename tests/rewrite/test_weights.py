@@ -80,6 +80,10 @@ def test_side_files_are_read_where_they_lie_and_nowhere_else(tmp_path: Path) -> 
     weights = Weights(str(tmp_path / "model.onnx"))
     assert weights.array(tensor).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert not weights.belongs(tensor)
+    blank = _refers("side.bin", [8])
+    for key in ("offset", "length"):
+        blank.external_data.add(key=key, value="")
+    assert weights.array(blank).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     (tmp_path / "link.bin").symlink_to("side.bin")
     (tmp_path / "folder").symlink_to("/etc", target_is_directory=True)
     (tmp_path / "hard.bin").write_bytes(bytes(32))

@@ -193,9 +193,22 @@ def test_many_questions_in_a_row(shared: Worker) -> None:
 def test_the_child_is_limited(shared: Worker) -> None:
     assert shared.newest_opset > 0
     limits = {line[:26].strip(): line[26:].split()[0] for line in Path(f"/proc/{_child(shared).pid}/limits").read_text().splitlines()}
-    assert limits["Max address space"] == str(inference_child.MEMORY_BYTES)
+    assert limits["Max address space"] == str(worker.MEMORY_BYTES)
     assert limits["Max core file size"] == "0"
     assert limits["Max file size"] == "0"
+
+
+@LINUX
+def test_other_limits() -> None:
+    with Worker() as fresh:
+        assert fresh.newest_opset > 0
+        child = _child(fresh)
+        fresh.limit(3.0, worker.MEMORY_BYTES)
+        assert (fresh.timeout, _child(fresh)) == (3.0, child)
+        fresh.limit(3.0, 1 << 30)
+        assert child.poll() is not None
+        assert _infer(fresh, "Relu", {"x": _type((5,))}) == {"y": (1, [5])}
+        assert f"{1 << 30} " in Path(f"/proc/{_child(fresh).pid}/limits").read_text()
 
 
 @LINUX
@@ -233,11 +246,11 @@ def test_onnx_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_child_greets_answers_and_ends_with_its_input() -> None:
     script = Path(inference_child.__file__)
-    extension = str(worker._extension_path())
-    done = subprocess.run([sys.executable, "-I", "-S", str(script), extension], input=b"", capture_output=True, check=True)
+    command = [sys.executable, "-I", "-S", str(script), str(worker._extension_path()), str(worker.MEMORY_BYTES)]
+    done = subprocess.run(command, input=b"", capture_output=True, check=True)
     newest = str(onnx.defs.onnx_opset_version()).encode()
     answer = b"\x00" + struct.pack("<I", len(newest)) + newest
     assert done.stdout == struct.pack("<I", len(answer)) + answer
     assert done.stderr == b""
-    cut = subprocess.run([sys.executable, "-I", "-S", str(script), extension], input=b"\x05\x00", capture_output=True, check=True)
+    cut = subprocess.run(command, input=b"\x05\x00", capture_output=True, check=True)
     assert cut.stdout == done.stdout

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from dlalint.model.external import faulty_side_files
-from dlalint.model.load import load
+from dlalint.model.external import faulty_side_files, tensors
+from dlalint.model.load import load, parse
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12\n"
 
@@ -79,3 +79,69 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         ("loop", "not readable (Too many levels of symbolic links)"),
         ("a\0b", "not readable (embedded null byte)"),
     ]
+
+
+OUTSIDE = "outside of the model's folder, where no loader follows it"
+
+
+def test_links_that_lead_outside(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "sub").mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(bytes(12))
+    (tmp_path / "homely").mkdir()
+    (tmp_path / "homely" / "w").write_bytes(bytes(12))
+    (home / "link").symlink_to("../secret")
+    (home / "folder").symlink_to("..", target_is_directory=True)
+    (home / "sub" / "beside").symlink_to("../../homely/w")
+    (home / "null").symlink_to("/dev/null")
+    places = ["link", "folder/secret", "sub/beside", "null"]
+    assert _states(home, *((name, 0, 12) for name in places)) == [(name, OUTSIDE) for name in places]
+
+
+def test_links_that_stay_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").write_bytes(bytes(12))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "sub" / "up").symlink_to("../real")
+    assert _states(tmp_path, ("link", 0, 12), ("sub/up", 0, 12)) == []
+    monkeypatch.chdir(tmp_path)
+    assert faulty_side_files(load("model.onnx")) == ()
+
+
+def test_a_cache_of_links(tmp_path: Path) -> None:
+    """A model and its side file, both links to files beside each other, as download caches keep them."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "a"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    assert _states(blobs, ("model.onnx_data", 0, 12)) == [("model.onnx_data", "missing")]
+    (blobs / "d4e5").write_bytes(bytes(12))
+    (snapshot / "model.onnx").symlink_to("../../blobs/model.onnx")
+    (snapshot / "model.onnx_data").symlink_to("../../blobs/d4e5")
+    assert faulty_side_files(load(str(snapshot / "model.onnx"))) == ()
+
+
+def test_hard_links(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(bytes(12))
+    os.link(tmp_path / "one", tmp_path / "two")
+    assert _states(tmp_path, ("two", 0, 12)) == [("two", "one of 2 names of a file (hard links), which loaders refuse")]
+
+
+def test_constants_that_are_no_weights(tmp_path: Path) -> None:
+    """In attributes, in bodies of bodies, in functions and in the defaults of their attributes."""
+    text = """<ir_version: 8, opset_import: ["": 17, "f": 1]> g (bool c) => (y, z) <float[1] w = {1}> {
+        z = Constant<value = float[1] {2}> ()
+        v = Constant<value = float[1] {2}> ()
+        y = If(c)<then_branch = t () => (float[1] p) <float[1] a = {3}> {
+            p = If(c)<then_branch = u () => (float[1] q) { q = Constant<value = float[1] {4}> () o = Constant<value = float[1] {5}> () },
+                      else_branch = v () => (float[1] r) { r = Neg(a) }> },
+            else_branch = e () => (float[1] s) { s = f.F (c) }> }
+        <domain: "f", opset_import: ["": 17]> F (m) => (n) { n = Constant<value = float[1] {5}> () }"""
+    proto = onnx.parser.parse_model(text)
+    proto.functions[0].attribute_proto.append(onnx.helper.make_attribute("k", onnx.helper.make_tensor("", 1, (1,), [6])))
+    found = list(tensors(parse(proto.SerializeToString(), "model.onnx")))
+    assert sorted((tensor.values() or (0,))[0] for tensor in found) == [1, 2, 3, 4, 5, 6]
+    inner = proto.graph.node[2].attribute[0].g.node[0].attribute[0].g.node[0].attribute[0].t
+    inner.ClearField("float_data")
+    inner.data_location = TensorProto.EXTERNAL
+    inner.external_data.add(key="location", value="../secret")
+    assert faulty_side_files(parse(proto.SerializeToString(), str(tmp_path / "model.onnx"))) == (("../secret", OUTSIDE),)

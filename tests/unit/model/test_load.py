@@ -18,11 +18,11 @@ from pathlib import Path
 
 import onnx
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from dlalint.errors import DlalintError, LimitError, ModelError
 from dlalint.graph import Location, TensorType
-from dlalint.model.load import MAX_BYTES, OLDEST_OPSET, READ_WHOLE_BYTES, find_models, load
+from dlalint.model.load import MAX_BYTES, OLDEST_OPSET, READ_WHOLE_BYTES, find_models, load, parse
 from dlalint.model.wire import encode_bytes, encode_int, encode_varint
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
@@ -315,6 +315,30 @@ def test_a_file_that_is_mapped_reads_as_one_that_is_not(tmp_path: Path) -> None:
     assert [node.outputs for node in large.graph.nodes] == [node.outputs for node in small.graph.nodes]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process table of Linux")
+def test_many_large_weights_cost_no_memory(tmp_path: Path) -> None:
+    """The file lies in the page cache in pieces of two megabytes, as after it was read."""
+    path = tmp_path / "large.onnx"
+    weight = bytes(3 << 20)
+    heads = [TensorProto(name=f"w{index}", data_type=1, dims=[len(weight) // 4]).SerializeToString() for index in range(32)]
+    with path.open("wb") as file:
+        graph = b"".join(encode_bytes(5, head + encode_bytes(9, weight)) for head in heads)
+        file.write(_proto().SerializeToString() + encode_bytes(7, graph))
+        if hasattr(os, "posix_fadvise"):
+            file.flush()
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    path.read_bytes()
+    script = f"""
+from dlalint.model.load import load
+print(len(load({str(path)!r}).graph.constants), *(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    count, kibibytes = map(int, done.stdout.split())
+    assert count == len(heads) + len(_proto().graph.initializer)
+    assert kibibytes < 32 << 10
+
+
 def test_more_than_protobuf_can_hold(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(_proto().SerializeToString())
@@ -372,3 +396,28 @@ def test_find_models_by_an_absolute_pattern(folder: Path) -> None:
 def test_a_file_whose_name_looks_like_a_pattern(folder: Path) -> None:
     (folder / "[x].onnx").write_bytes(b"x")
     assert find_models(["[x].onnx"]) == ["[x].onnx"]
+
+
+def test_a_file_that_the_system_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so the answer of the system is put in."""
+
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.onnx").write_bytes(_proto().SerializeToString())
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ModelError) as caught:
+        load(str(tmp_path / "a.onnx"))
+    assert (caught.value.code, caught.value.what) == ("E112", "it may not be read")
+
+
+def test_patterns_that_no_file_can_match() -> None:
+    for pattern in ("a\0/*", "*\0", "**/\0*"):
+        assert find_models([pattern]) == [pattern]
+
+
+def test_a_model_in_memory_is_named_in_errors() -> None:
+    assert parse(_proto().SerializeToString(), "a.onnx").path == "a.onnx"
+    with pytest.raises(ModelError) as caught:
+        parse(b"", "a.onnx")
+    assert caught.value.where == "a.onnx"

@@ -82,7 +82,18 @@ def test_a_file_that_replaces_itself(source: Path) -> None:
 
 
 def test_size_and_merged() -> None:
-    pieces: list[Piece] = [b"", b"a", b"b", Span("f", 0, 4), Span("f", 4, 2), Span("f", 7, 1), Span("g", 8, 1), Span("g", 9, 0), b"c"]
+    pieces: list[Piece] = [
+        b"",
+        b"a",
+        b"b",
+        Span("f", 0, 4),
+        Span("f", 4, 2),
+        Span("f", 7, 1),
+        Span("g", 8, 1),
+        Span("g", 9, 0),
+        Span("h", 3, 0),
+        b"c",
+    ]
     assert size(pieces) == 11
     assert merged(pieces) == [b"ab", Span("f", 0, 6), Span("f", 7, 1), Span("g", 8, 1), b"c"]
 

@@ -127,6 +127,37 @@ def test_after_some_crashes_a_model_is_not_asked_about_any_more(oracle: ShapeOra
     assert _ask(oracle, _op("Relu"), [_float(99)]) == (_float(99),)  # the next model is
 
 
+def test_all_answers_for_a_model_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Worker() as own:
+        assert own.newest_opset > 0
+        found = ShapeOracle(own)
+        assert _ask(found, _op("Relu"), [_float(1)]) == (_float(1),)
+        own.timeout = found._seconds * 1.5
+        while not found.crashes:
+            answered = found.questions
+            assert _ask(found, _op("Relu"), [_float(answered + 1)]) == (_float(answered + 1),)
+            assert answered < 100
+        (error,) = found.crashes
+        assert error.what == f"onnx took more than {own.timeout:g} s in the shape inference of all nodes together"
+        assert _ask(found, _op("Relu"), [_float(0)]) == (None,)
+        assert _ask(found, _op("Relu"), [_float(1)]) == (_float(1),)  # what is known costs nothing
+        found.forget_crashes()
+        own.timeout = 10.0
+        assert _ask(found, _op("Relu"), [_float(0)]) == (_float(0),)
+        assert found.crashes == []
+
+
+def test_an_answer_that_never_comes_is_told_of_once() -> None:
+    with Worker(0.2) as own:
+        found = ShapeOracle(own)
+        assert _ask(found, _op("Einsum", equation=b"i2->i"), [_float(2)]) == (None,)
+        if not found.crashes:  # pragma: no cover
+            pytest.skip(f"onnx {onnx.__version__} comes to an end")
+        assert [error.what for error in found.crashes] == ["onnx took more than 0.2 s in shape inference of Einsum"]
+        assert _ask(found, _op("Einsum", equation=b"i2->i"), [_float(3)]) == (None,)
+        assert (len(found.crashes), found.questions) == (1, 1)
+
+
 # inference and the file
 
 

@@ -17,6 +17,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from onnx.external_data_helper import load_external_data_for_model
 
 from dlalint.errors import LimitError, ModelError
+from dlalint.model.load import READ_WHOLE_BYTES
 from dlalint.model.save import Piece, Span, write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.wire import WireError, encode_bytes, encode_int, encode_varint
@@ -420,6 +421,19 @@ def test_a_gigabyte_is_never_read(tmp_path: Path) -> None:
     assert skeleton < 30_000
     assert (restored, pieces) == (length, 201)
     assert peak < 32_000  # KiB
+
+
+def test_a_file_that_is_mapped(tmp_path: Path) -> None:
+    path = _saved(tmp_path, b"")
+    length = READ_WHOLE_BYTES + 4
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[length // 4]).SerializeToString()
+    weight = encode_varint(9 << 3 | 2) + encode_varint(length)
+    graph = encode_varint(5 << 3 | 2) + encode_varint(len(tensor + weight) + length) + tensor + weight
+    head = encode_varint(7 << 3 | 2) + encode_varint(len(graph) + length) + graph
+    path.write_bytes(head)
+    os.truncate(path, len(head) + length)
+    (found,) = ModelProto.FromString(excise(str(path))).graph.initializer
+    assert _external(found) == {"location": "m.onnx", "offset": str(len(head)), "length": str(length)}
 
 
 def test_a_restored_file_is_written(tmp_path: Path) -> None:
