@@ -58,8 +58,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlalint")
-def group() -> None:
+@click.option("--debug", is_flag=True, help="Show where an internal error comes from.")
+def group(debug: bool) -> None:
     """Predict what TensorRT puts on the DLA of a Jetson or DRIVE board, and why the rest falls back."""
+    if debug:
+        os.environ["DLALINT_DEBUG"] = "1"
 
 
 def execute(arguments: Sequence[str], worker: Worker | None = None) -> int:
@@ -80,7 +83,7 @@ def execute(arguments: Sequence[str], worker: Worker | None = None) -> int:
         if os.environ.get("DLALINT_DEBUG"):
             raise
         what = f"internal error ({type(error).__name__}: {error})"
-        return _refuse(DlalintError(what, cure="Please report it; DLALINT_DEBUG=1 shows where."))
+        return _refuse(DlalintError(what, cure="Please report it; `dlalint --debug` shows where."))
     return code if isinstance(code, int) else 0
 
 

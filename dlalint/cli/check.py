@@ -91,9 +91,13 @@ def command(
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, known) for result in results]
         _report(results, session.rules, reports, **look)
-    if any(isinstance(result, Failure) for result in results):
-        return 2
+    if any(isinstance(result, Failure) or _crashed(result) for result in results):
+        return 2  # what was not fully analysed is never a success
     return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
+
+
+def _crashed(result: Judged) -> bool:
+    return any(finding.name == "inference-crashed" for finding in result.whole.findings)
 
 
 def _check(session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any]) -> list[Judged | Failure]:
@@ -112,7 +116,7 @@ def _check(session: Session, paths: Sequence[str], config: Config, options: Mapp
         except Exception as error:  # a fault of ours must not cost the other models
             if os.environ.get("DLALINT_DEBUG"):
                 raise
-            what, cure = f"internal error ({type(error).__name__}: {error})", "Please report it; DLALINT_DEBUG=1 shows where."
+            what, cure = f"internal error ({type(error).__name__}: {error})", "Please report it; `dlalint --debug` shows where."
             click.echo(f"dlalint: {for_terminal(f'{path}: error[E900]: {what}. {cure}')}", err=True)
             results.append(Failure(path, "E900", what, cure))
     if config.waivers:
