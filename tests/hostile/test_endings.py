@@ -121,5 +121,5 @@ def test_its_own_time_limit(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(onnx.parser.parse_model(text).SerializeToString())
     with _start(tmp_path, "check", "model.onnx", "--timeout", "0.3", "--memory", "1024") as process:
         out, err = process.communicate(timeout=10)
-    assert (process.returncode, err) == (1, b"")
+    assert (process.returncode, err) == (2, b"")
     assert b"onnx took more than 0.3 s in shape inference of Einsum" in out
