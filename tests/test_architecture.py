@@ -81,7 +81,7 @@ def test_files_and_functions_are_short(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno is not None
-            assert node.end_lineno - node.lineno < 50, node.name
+            assert node.end_lineno - node.lineno < 40, node.name
 
 
 def test_every_part_has_a_rank() -> None:

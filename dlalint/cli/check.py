@@ -11,10 +11,10 @@ import click
 from dlalint.cli import output
 from dlalint.cli.formats import FORMATS, Wanted, wanted, write
 from dlalint.cli.judging import Judged, judge
+from dlalint.cli.options import dimensions, look, some_targets
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.config import Config
-from dlalint.engine.targets import PRECISIONS
-from dlalint.errors import DlalintError, UsageError
+from dlalint.errors import DlalintError
 from dlalint.finding import SEVERITIES
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="SoC and release, e.g. orin-trt10.3; repeatable.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine is built in; fp16 when not given.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@some_targets
+@dimensions()
 @click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
@@ -50,8 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=MEMORY_BYTES >> 20, show_default=True, help="MiB onnx gets.")
 @click.option("-q", "--quiet", count=True, help="Only the verdict; twice: a line for each model that fails.")
-@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
-@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@look
 @click.pass_obj
 def command(
     worker: Worker | None,
@@ -74,12 +71,10 @@ def command(
     MODEL is a file, a folder (every .onnx below it) or a pattern. Settings that are not given here come from the nearest dlalint.toml, or
     pyproject.toml with [tool.dlalint], of this folder or one above: `dlalint config` shows them.
     """
-    reports = wanted(forms, path)
+    reports = wanted(forms, path, statistics=statistics)
     worker = worker or Worker()
     worker.limit(given.pop("timeout"), given.pop("memory") << 20)
-    if statistics and (len(reports) > 1 or reports[0].form not in ("text", "json")):
-        raise UsageError("statistics are text or JSON", where="--statistics", cure="Give one --format, text or json.", code="E509")
-    look = {"verbose": given.pop("verbose"), "color": not given.pop("no_color"), "quiet": quiet, "statistics": statistics}
+    shown = {"verbose": given.pop("verbose"), "color": not given.pop("no_color"), "quiet": quiet, "statistics": statistics}
     compared = () if no_others or quiet or statistics else None if others is None else tuple(others.split(","))
     options = from_command_line(**given, others=compared)
     known = _baseline(baseline)
@@ -90,7 +85,7 @@ def command(
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, known) for result in results]
-        _report(results, session.rules, reports, **look)
+        _report(results, session.rules, reports, **shown)
     if any(isinstance(result, Failure) or _crashed(result) for result in results):
         return 2  # what was not fully analysed is never a success
     return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))

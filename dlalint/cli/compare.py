@@ -8,6 +8,7 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.build_target import choose
+from dlalint.cli.options import dimensions
 from dlalint.cli.shapes import overrides
 from dlalint.engine import store
 from dlalint.engine.check import Checker
@@ -44,8 +45,7 @@ FORMATS = ("text", "json")
 @click.option("--profile", "profiles", multiple=True, metavar="FILE", help="What --dumpProfile or --exportProfile wrote.")
 @click.option("--target", "name", metavar="NAME", help="SoC and release, where the files do not say them.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine was built in, where the files do not say it.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@dimensions()
 @click.option("--write-case", "folder", metavar="DIR", help="Save the build as a test case.")
 @click.option("--hash-names", is_flag=True, help="Hash all names in the test case.")
 @click.option("--source", metavar="TEXT", default="", help="Where the build of the test case is from.")
@@ -80,8 +80,6 @@ def command(
     tests/cases in the sources of dlalint: with that folder as DIR, or the two files copied there, `python tests/cases/score.py` scores the
     build with the others.
     """
-    if not (logs or infos or profiles):
-        raise UsageError("no file of the build is given", where="--log", cure="Give --log, --layer-info or --profile.", code="E540")
     if (hash_names or source) and folder is None:
         raise UsageError("there is no test case to write", where="--hash-names", cure="Give --write-case DIR too.", code="E540")
     parts = [read(file) for file in (*logs, *infos, *profiles)]
@@ -98,6 +96,8 @@ def command(
 
 def _one(parts: Sequence[Observed]) -> Case:
     """The engine of the files; times that were only measured while building are kept apart from a run's."""
+    if not parts:
+        raise UsageError("no file of the build is given", where="--log", cure="Give --log, --layer-info or --profile.", code="E540")
     found = arranged(parts)
     if found.compared:
         raise LogError("two profiles are given", where=parts[-1].path, cure="Give the files of one build.", code="E137")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import differences, output
+from dlalint.cli.options import look
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 @click.option("--atol", type=float, default=1e-5, show_default=True, help="Tolerance relative to the tensor's largest magnitude.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
-@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
-@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@look
 def command(
     reference: str,
     other: str,

@@ -8,9 +8,9 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.judging import judge
+from dlalint.cli.options import dimensions, look, some_targets
 from dlalint.cli.revision import file_at
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
-from dlalint.engine.targets import PRECISIONS
 from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 from dlalint.report.model_diff import as_json, compare, rows
@@ -21,18 +21,15 @@ _Side = tuple[str, Union[str, None]]
 @click.command("diff", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True, metavar="OLD NEW | MODEL")
 @click.option("--git", "revisions", multiple=True, metavar="REV", help="Compare MODEL at REV with MODEL now; twice: at two revisions.")
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="SoC and release, e.g. orin-trt10.3; repeatable.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine is built in; fp16 when not given.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@some_targets
+@dimensions()
 @click.option("--select", multiple=True, metavar="CODE", help="Compare only these rules (DLA2 means all of DLA2xx).")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave these rules out.")
 @click.option("--config", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever got worse.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write to a file.")
-@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
-@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@look
 def command(
     models: tuple[str, ...],
     revisions: tuple[str, ...],

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import chosen, dimensions, goal, look, one_target
 from dlalint.cli.progress import progress
 from dlalint.cli.shapes import overrides
-from dlalint.engine.targets import PRECISIONS, parse
-from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 
 if TYPE_CHECKING:
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", "path", metavar="FILE", help="Where the result goes; MODEL.fixed.onnx when not given.")
 @click.option("--in-place", is_flag=True, help="Replace MODEL itself.")
 @click.option("--diff", is_flag=True, help="Show what would change and write nothing.")
-@click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input, in the result too.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@one_target
+@dimensions(", in the result too")
 @click.option("--select", multiple=True, metavar="REWRITE", help="Try only these rewrites.")
 @click.option("--ignore", multiple=True, metavar="REWRITE", help="Leave these rewrites out.")
 @click.option("--allow-approximate", is_flag=True, help="Also rewrites that change values beyond rounding.")
@@ -44,8 +41,7 @@ if TYPE_CHECKING:
 @click.option("--atol", type=click.FloatRange(0), default=1e-5, show_default=True, help="Tolerated error, relative to the largest output.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs it is proven on.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
-@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@look
 def command(
     model: str,
     path: str | None,
@@ -68,18 +64,16 @@ def command(
     from dlalint.rewrite.weights import Weights
     from dlalint.verify import Runner
 
-    if in_place and path is not None:
-        raise UsageError("two places for one result", where="--in-place", cure="Give either --in-place or --output.", code="E513")
-    goal = model if in_place else path if path is not None else beside(model, "fixed")
+    place = goal(model, path, in_place, beside(model, "fixed"))
     options = _options(**given)
     with Session() as session, Runner() as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
-        target = parse(target_name or session.rules.index["default"], session.rules, precision)
+        target = chosen(session.rules, target_name, precision)
         fixer = Fixer(session, target, options, runner, tell)
         fixed = fixer.fix(weights, overrides(shapes, batch))
-        proof = _write(fixer, fixed, "" if diff else goal, options)
+        proof = _write(fixer, fixed, "" if diff else place, options)
     failed = proof is not None and not proof.ok
     written = bool(fixed.found.changes) and not diff and not failed
-    _report(fixed, proof, goal if written else "", form, verbose, not no_color)
+    _report(fixed, proof, place if written else "", form, verbose, not no_color)
     return int(failed)
 
 
@@ -108,22 +102,22 @@ def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
-def _write(fixer: Fixer, fixed: Fixed, goal: str, options: Options) -> Proof | None:
-    """Write to ``goal`` when there is something to write; prove it in any case."""
+def _write(fixer: Fixer, fixed: Fixed, place: str, options: Options) -> Proof | None:
+    """Write to ``place`` when there is something to write; prove it in any case."""
     if not fixed.found.changes:
         return None
-    if goal:
-        return fixer.save(fixed, goal)
+    if place:
+        return fixer.save(fixed, place)
     return fixer.rehearse(fixed) if options.prove else None
 
 
-def _report(fixed: Fixed, proof: Proof | None, goal: str, form: str, verbose: bool, color: bool) -> None:
+def _report(fixed: Fixed, proof: Proof | None, place: str, form: str, verbose: bool, color: bool) -> None:
     if form == "json":
         from dlalint.report.fix_json import to_json
 
-        output.write(to_json(fixed.found, proof, goal), None)
+        output.write(to_json(fixed.found, proof, place), None)
         return
     from dlalint.report.fix_text import to_text
 
-    note = f"Written to {goal}" if goal else "Nothing was written."
+    note = f"Written to {place}" if place else "Nothing was written."
     output.show(to_text(fixed.found, proof, note, output.width(), verbose=verbose), None, color)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import dimensions, some_targets
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import Bound, bind, from_command_line, read_config
-from dlalint.engine.targets import PRECISIONS
 from dlalint.errors import DlalintError
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
@@ -26,10 +26,8 @@ _SHOWN = 4
 
 @click.command("fix-check", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="SoC and release, e.g. orin-trt10.3; repeatable.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine is built in; fp16 when not given.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@some_targets
+@dimensions()
 @click.option("--config", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever could be fixed.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")

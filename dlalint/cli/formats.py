@@ -21,8 +21,11 @@ class Wanted(NamedTuple):
     path: str | None
 
 
-def wanted(options: Sequence[str], path: str | None) -> list[Wanted]:
-    """The reports that were asked for; ``path`` is that of the first one without its own. Raises :class:`UsageError`."""
+def wanted(options: Sequence[str], path: str | None, *, statistics: bool = False) -> list[Wanted]:
+    """The reports that were asked for; ``path`` is that of the first one without its own. Raises :class:`UsageError`.
+
+    ``statistics`` come in one report, as text or JSON.
+    """
     found = []
     for option in options:
         form, equals, own = option.partition("=")
@@ -36,6 +39,8 @@ def wanted(options: Sequence[str], path: str | None) -> list[Wanted]:
             path = None
     if sum(item.path is None for item in found) > 1:
         raise UsageError("two reports go to the same place", where="--format", cure="Give files: --format sarif=report.sarif.", code="E509")
+    if statistics and (len(found) > 1 or found[0].form not in ("text", "json")):
+        raise UsageError("statistics are text or JSON", where="--statistics", cure="Give one --format, text or json.", code="E509")
     return found
 
 

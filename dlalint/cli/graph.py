@@ -7,8 +7,8 @@ import os
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import chosen, dimensions, one_target
 from dlalint.cli.shapes import overrides
-from dlalint.engine.targets import PRECISIONS, parse
 from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 
@@ -19,10 +19,8 @@ _FORMS = {".svg": "svg", ".html": "html", ".htm": "html", ".dot": "dot", ".gv": 
 @click.argument("model", metavar="MODEL")
 @click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where it goes: .svg, .html or .dot.")
 @click.option("--detail", is_flag=True, help="Every node in its segment (the page has both).")
-@click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@one_target
+@dimensions()
 def command(
     model: str,
     path: str,
@@ -41,7 +39,7 @@ def command(
     if form is None:
         raise UsageError(f"{path!r} is no picture that can be written", where="--output", cure="Give .svg, .html or .dot.", code="E515")
     with Session() as session:
-        target = parse(target_name or session.rules.index["default"], session.rules, precision)
+        target = chosen(session.rules, target_name, precision)
         outcome = session.check(session.view(model, overrides(shapes, batch)), target)
         if form == "html":
             from dlalint.report.to_html import render

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from dlalint.cli import mark_report, output
+from dlalint.cli.options import chosen, dimensions, goal, look, one_target
 from dlalint.cli.shapes import overrides
-from dlalint.engine.targets import PRECISIONS, parse
 from dlalint.errors import UsageError
 from dlalint.model.inputs import Overrides
 from dlalint.pipeline import Session
@@ -33,21 +34,12 @@ from dlalint.target import Target
 @click.option("--map", "names", metavar="FILE", help="Where the name map goes; beside the result when not given.")
 @click.option("--no-map", is_flag=True, help="Write no name map.")
 @click.option("--copy-data", is_flag=True, help="Copy external data too when the result goes to another folder.")
-@click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input, in the report only.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input, likewise; repeatable.")
+@one_target
+@dimensions(", in the report only")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
-@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@look
 def command(
     model: str,
-    tensors: tuple[str, ...],
-    patterns: tuple[str, ...],
-    operators: tuple[str, ...],
-    nodes: tuple[str, ...],
-    boundaries: bool,
-    everything: bool,
     only: bool,
     listing: bool,
     path: str | None,
@@ -62,25 +54,24 @@ def command(
     form: str,
     verbose: bool,
     no_color: bool,
+    **given: Any,
 ) -> int:
     """Write a model in which tensors from its inside are outputs too, with their types and shapes.
 
     The weights are not read, only copied. What is marked, what it costs, and how to dump it is printed.
     """
-    choice = Choice(tensors, patterns, operators, nodes, boundaries, everything)
+    choice = Choice(**given)
     if choice == Choice() and not listing:
         raise UsageError("no tensor is named", where="--tensor", cure="`--list` shows what there is to mark.", code="E510")
-    if in_place and path is not None:
-        raise UsageError("two places for one result", where="--in-place", cure="Give either --in-place or --output.", code="E512")
-    goal = model if in_place else path if path is not None else _beside(model)
+    place = goal(model, path, in_place, _beside(model))
     fixed = overrides(shapes, batch)
     with Session() as session:
-        target = parse(target_name or session.rules.index["default"], session.rules, precision)
+        target = chosen(session.rules, target_name, precision)
         if listing:
             report = _listing(session, model, target, fixed, choice)
             _show(mark_report.listing_json(report), mark_report.listing_text(report, output.width()), form, not no_color)
             return 0
-        places = Request(choice, goal, only, None if no_map else names if names is not None else f"{goal}.names.json", copy_data, in_place)
+        places = Request(choice, place, only, None if no_map else names or f"{place}.names.json", copy_data, in_place)
         found = mark_output(session, model, target, fixed, places)
     _show(mark_report.to_json(found), mark_report.to_text(found, output.width(), verbose=verbose), form, not no_color)
     return 0

@@ -10,6 +10,7 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.differences import as_json
+from dlalint.cli.options import dimensions
 from dlalint.cli.shapes import overrides
 from dlalint.errors import UsageError
 from dlalint.graph import shape_in_words
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", "path", metavar="FILE.npz", help="Save every output under its name.")
 @click.option("--save-inputs", metavar="FILE.npz", help="Save the inputs too.")
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the inputs made up.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input; a free one is 1.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@dimensions("; a free one is 1")
 @click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds it may take.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")

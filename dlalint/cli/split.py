@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import chosen, dimensions, one_target
 from dlalint.cli.shapes import overrides
-from dlalint.engine.targets import PRECISIONS, parse
 from dlalint.pipeline import Session
 from dlalint.report.layout import Row, Span, counted, size, spans, table, wrapped
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="The folder for the parts and their manifest.")
 @click.option("--at", multiple=True, metavar="TENSOR", help="Cut in two behind these tensors; repeatable.")
-@click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@one_target
+@dimensions()
 @click.option("--no-verify", is_flag=True, help="Do not prove that the parts compute what the whole computes.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
@@ -48,7 +46,7 @@ def command(
     from dlalint.verify import Runner
 
     with Session() as session, Runner() as runner:
-        target = parse(target_name or session.rules.index["default"], session.rules, precision)
+        target = chosen(session.rules, target_name, precision)
         found = split(session, model, target, folder, at, overrides(shapes, batch), None if no_verify else runner)
     if form == "json":
         from dlalint.rewrite.splitting import manifest

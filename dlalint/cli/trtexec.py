@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import chosen, dimensions, one_target
 from dlalint.cli.shapes import overrides
-from dlalint.engine import store
 from dlalint.engine.check import Checker
 from dlalint.engine.memory import macs
-from dlalint.engine.targets import PRECISIONS, parse
 from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 from dlalint.placement import place
@@ -43,10 +42,8 @@ class Found(NamedTuple):
 
 @click.command("trtexec", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model", metavar="MODEL")
-@click.option("--target", "name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@one_target
+@dimensions()
 @click.option("--calibration", metavar="FILE", default="", help="A calibration cache with the INT8 scales.")
 @click.option("--coarser", is_flag=True, help="Send small parts to the GPU where that saves crossings.")
 @click.option("--max-moved", metavar="N%", default="2%", show_default=True, help="Multiplications that --coarser may take off the DLA.")
@@ -57,7 +54,7 @@ class Found(NamedTuple):
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(
     model: str,
-    name: str | None,
+    target_name: str | None,
     precision: str,
     batch: int | None,
     shapes: tuple[str, ...],
@@ -78,10 +75,9 @@ def command(
         raise UsageError("--plain prints text", where="--format json", cure="Leave one of them out.", code="E505")
     most = _share(max_moved)
     with Session() as session:
-        target = parse(name or session.rules.index["default"], session.rules, precision)
+        target = chosen(session.rules, target_name, precision)
         outcome = session.check(session.view(model, overrides(shapes, batch)), target)
-        tables = store.read(store.locate()).tables
-        flags = Flags(tables["trtexec"], session.rules.sources, target.trt)
+        flags = Flags(session.rules.trtexec, session.rules.sources, target.trt)
         found = _find(session, outcome, flags, Request(program, calibration), most, coarser)
         sources = session.rules.sources
     if form == "json":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import differences, output
+from dlalint.cli.options import dimensions, look
 from dlalint.cli.shapes import overrides
 from dlalint.errors import UsageError
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
@@ -28,61 +29,71 @@ if TYPE_CHECKING:
 @click.option("--atol", type=float, default=1e-5, show_default=True, help="Tolerance relative to the tensor's largest magnitude.")
 @click.option("--exact", is_flag=True, help="Tolerate nothing.")
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the inputs made up.")
-@click.option("--batch", type=int, metavar="N", help="Fix the first dimension of every input; a free one is 1.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME:1x3x224x224", help="Fix the shape of an input; repeatable.")
+@dimensions("; a free one is 1")
 @click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds a run may take.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
-@click.option("-v", "--verbose", is_flag=True, help="Cut no list.")
-@click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@look
 def command(
     reference: str,
     other: str,
-    inputs: tuple[str, ...],
     only_inputs: bool,
-    names: tuple[str, ...],
-    rtol: float,
-    atol: float,
     exact: bool,
-    seed: int,
-    batch: int | None,
-    shapes: tuple[str, ...],
-    timeout: float,
     form: str,
     path: str | None,
     verbose: bool,
     no_color: bool,
+    **given: Any,
 ) -> int:
     """Compare what two ONNX models compute, with onnxruntime.
 
     Both run on five sets of seeded inputs (normal, zeros, large, negative, channels) and on those of --inputs, an .npz with an array for
     each input by its name. The exit code is 0 when all outputs of A agree with those of B, 1 when not, 2 when they cannot be compared.
     """
-    from dlalint.verify import Runner, verify
-    from dlalint.verify.dumps import read_npz
-
-    if only_inputs and not inputs:
+    if only_inputs and not given["inputs"]:
         raise UsageError("there are no inputs to compare on", where="--only-inputs", cure="Give --inputs too.", code="E522")
-    tolerance = differences.tolerance(rtol, atol)
-    fixed = overrides(shapes, batch)
-    with Runner(timeout) as runner:
-        found = verify(
-            runner,
-            reference,
-            other,
-            tolerance=tolerance,
-            exact=exact,
-            inputs=[read_npz(name) for name in inputs],
-            seed=seed,
-            names=names or None,
-            types=fixed_types(runner, reference, fixed),
-            seeded=not only_inputs,
-        )
+    tolerance = differences.tolerance(given.pop("rtol"), given.pop("atol"))
+    found = _verified(reference, other, tolerance, exact=exact, seeded=not only_inputs, **given)
     if form == "json":
         output.write(differences.as_json(_document(reference, other, found, tolerance, exact)), path)
     else:
         output.show(_rows(reference, other, found, tolerance, exact, verbose), path, not no_color)
     return int(not found.ok)
+
+
+def _verified(
+    reference: str,
+    other: str,
+    tolerance: Tolerance,
+    *,
+    exact: bool,
+    seeded: bool,
+    inputs: tuple[str, ...],
+    names: tuple[str, ...],
+    seed: int,
+    batch: int | None,
+    shapes: tuple[str, ...],
+    timeout: float,
+) -> Verification:
+    from dlalint.verify import Runner, verify
+    from dlalint.verify.dumps import read_npz
+
+    fixed = overrides(shapes, batch)
+    with Runner(timeout) as runner:
+        types = fixed_types(runner, reference, fixed)
+        feeds = [read_npz(name) for name in inputs]
+        return verify(
+            runner,
+            reference,
+            other,
+            tolerance=tolerance,
+            exact=exact,
+            inputs=feeds,
+            seed=seed,
+            names=names or None,
+            types=types,
+            seeded=seeded,
+        )
 
 
 def fixed_types(runner: Runner, model: str, fixed: Overrides) -> dict[str, TensorType] | None:

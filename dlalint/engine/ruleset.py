@@ -113,6 +113,7 @@ class RuleSet:
         self.kinds: store.Table = tables.get("kinds", {})
         self.parser: store.Table = tables.get("parser", {})
         self.rewrites: store.Table = tables.get("rewrites", {})
+        self.trtexec: store.Table = tables.get("trtexec", {})
         self.files = LimitFiles(tables, checked=checked)
         self.socs = {name.removeprefix("socs/"): table for name, table in tables.items() if name.startswith("socs/")}
         areas = [(name, table) for name, table in tables.items() if name.startswith("cards/")]

@@ -151,25 +151,28 @@ class Reader(TensorReader):
             op = self._ops.get(rest)
             if op is not None:
                 return Node(name, op, tuple(inputs), tuple(outputs))
+        pieces, late = self._rest(pos, end, inputs, outputs)
+        op = self._op(pieces, depth)
+        if late is None and end - pos <= MEMO_BYTES and not op.graphs:
+            self._ops[rest] = op
+        return Node(late or name, op, tuple(inputs), tuple(outputs))
+
+    def _rest(self, start: int, end: int, inputs: list[str], outputs: list[str]) -> tuple[list[tuple[int, int, int]], str | None]:
+        """The fields of an operator, and what stands among them that is a node's own: its name, empty for another field; else ``None``."""
         pieces: list[tuple[int, int, int]] = []
-        tail = pos
-        for number, kind, a, b in fields(buf, pos, end):
+        late: str | None = None
+        for number, kind, a, b in fields(self._buf, start, end):
             if number in (4, 5, 7, 8):
                 if kind != BYTES:
                     raise WireError(f"the file is damaged: field {number} of a node has the wrong type")
                 pieces.append((number, a, b))
-            elif kind == BYTES and number in (1, 2, 3):
-                tail = -1
-                if number == 3:
-                    name = self._name(a, b)
-                else:
-                    (inputs if number == 1 else outputs).append(self._name(a, b))
-            else:
-                tail = -1
-        op = self._op(pieces, depth)
-        if tail >= 0 and end - pos <= MEMO_BYTES and not op.graphs:
-            self._ops[rest] = op
-        return Node(name, op, tuple(inputs), tuple(outputs))
+                continue
+            late = late or ""
+            if kind == BYTES and number == 3:
+                late = self._name(a, b)
+            elif kind == BYTES and number in (1, 2):
+                (inputs if number == 1 else outputs).append(self._name(a, b))
+        return pieces, late
 
     def _op(self, pieces: list[tuple[int, int, int]], depth: int) -> Op:
         op_type = domain = overload = ""

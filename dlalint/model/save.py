@@ -108,10 +108,24 @@ def write(
             code="E404",
         )
     mode = check_target(target, what)
+    _replace(parts, total, target, mode, what, approve, since or {})
+    _sync(os.path.dirname(target) or ".")
+
+
+def _replace(
+    parts: Sequence[Piece],
+    total: int,
+    target: str,
+    mode: int | None,
+    what: str,
+    approve: Callable[[str], None] | None,
+    since: Mapping[str, State],
+) -> None:
+    """Write beside ``target``, and put the result in its place when nothing went wrong."""
     temporary = os.path.join(os.path.dirname(target), f".dlalint-{os.urandom(8).hex()}.tmp")
     try:
         with contextlib.ExitStack() as stack:
-            sources = _sources(parts, since or {}, stack)
+            sources = _sources(parts, since, stack)
             _fill(temporary, parts, mode, sources)
             if os.stat(temporary).st_size != total:
                 raise WriteError(f"{what} was not written whole", where=target, cure="Check the disk.")
@@ -125,7 +139,6 @@ def write(
         if isinstance(error, OSError):
             raise WriteError(f"{what} cannot be written ({_reason(error)})", where=target, cure="Check the folder and the disk.") from None
         raise
-    _sync(os.path.dirname(target) or ".")
 
 
 def check_target(path: str, what: str = "the model") -> int | None:

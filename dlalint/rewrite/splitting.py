@@ -63,31 +63,39 @@ def split(
         cure = "`dlalint check` shows what is left of it at run time."
         raise UsageError("no node of the model computes anything at run time", where=path, cure=cure, code="E508")
     files = tuple(f"{number:02d}-{part.device.value}.onnx" for number, part in enumerate(parts))
-    goals = [os.path.join(folder, name) for name in (*files, MANIFEST)]
+    found = Split(outcome, graph, parts, files, None)
     new = not os.path.lexists(folder)
     try:
-        os.makedirs(folder, exist_ok=True)
-        for goal in goals:
-            check_target(goal, "the part")
-        with TemporaryDirectory(prefix=".dlalint-", dir=folder) as room:
-            made = [os.path.join(room, name) for name in files]
-            for file, part in zip(made, parts, strict=True):
-                write(restore(_whole(model_of(graph, part), graph.weights), path), file)
-            proof = _prove(runner, path, made, parts, graph) if runner is not None else None
-            if proof is not None and not proof.ok:
-                cure = "Please report it, with the model if you can."
-                what = f"the parts differ from the whole: {proof.first} first, by {proof.error:.1e}"
-                raise ProofError(what, where=path, cure=cure, code="E312")
-            for file, goal in zip(made, goals, strict=False):
-                os.replace(file, goal)
-        write([manifest(outcome, graph, parts, files).encode()], goals[-1])
+        return found._replace(proof=_write(found, folder, runner))
     except OSError as error:
         raise WriteError(f"the parts cannot be written ({error.strerror})", where=folder, cure="Check the folder.") from None
     finally:
         if new:
             with suppress(OSError):  # not empty: the parts are in it
                 os.rmdir(folder)
-    return Split(outcome, graph, parts, files, proof)
+
+
+def _write(found: Split, folder: str, runner: Runner | None) -> Proof | None:
+    """Write all parts beside their places, prove them, and put them there; the manifest comes last."""
+    graph = found.graph
+    source = graph.weights.source
+    os.makedirs(folder, exist_ok=True)
+    goals = [os.path.join(folder, name) for name in (*found.files, MANIFEST)]
+    for goal in goals:
+        check_target(goal, "the part")
+    with TemporaryDirectory(prefix=".dlalint-", dir=folder) as room:
+        made = [os.path.join(room, name) for name in found.files]
+        for file, part in zip(made, found.parts, strict=True):
+            write(restore(_whole(model_of(graph, part), graph.weights), source), file)
+        proof = _prove(runner, source, made, found.parts) if runner is not None else None
+        if proof is not None and not proof.ok:
+            cure = "Please report it, with the model if you can."
+            what = f"the parts differ from the whole: {proof.first} first, by {proof.error:.1e}"
+            raise ProofError(what, where=source, cure=cure, code="E312")
+        for file, goal in zip(made, goals, strict=False):
+            os.replace(file, goal)
+    write([manifest(found.outcome, graph, found.parts, found.files).encode()], goals[-1])
+    return proof
 
 
 def _whole(model: ModelProto, weights: Weights) -> bytes:
@@ -131,7 +139,7 @@ def tensor(graph: Graph, name: str) -> dict[str, Any]:
     return {"name": name, "dtype": kind.dtype if kind is not None else None, "shape": shape, "bytes": size}
 
 
-def _prove(runner: Runner, whole: str, files: Sequence[str], parts: Sequence[Part], graph: Graph) -> Proof:
+def _prove(runner: Runner, whole: str, files: Sequence[str], parts: Sequence[Part]) -> Proof:
     labels: list[str] = []
     worst, ok, first = 0.0, True, ""
     try:
