@@ -21,20 +21,13 @@ class Selection:
         """The outcome with the chosen findings; one whose cause is left out stands alone."""
         if not self._select and not self._ignore:
             return outcome
-        kept = [index for index, finding in enumerate(outcome.findings) if self._wanted(finding)]
-        place = {old: new for new, old in enumerate(kept)}
-        findings = tuple(_moved(outcome.findings[index], place) for index in kept)
-        return outcome._replace(findings=findings)
+        return outcome.keeping([index for index, finding in enumerate(outcome.findings) if self._wanted(finding)])
 
     def _wanted(self, finding: Finding) -> bool:
         def named(patterns: list[str]) -> bool:
             return any(finding.code.startswith(pattern) or finding.name == pattern for pattern in patterns)
 
         return (not self._select or named(self._select)) and not named(self._ignore)
-
-
-def _moved(finding: Finding, place: dict[int, int]) -> Finding:
-    return finding if finding.cause is None else finding._replace(cause=place.get(finding.cause))
 
 
 def find_card(text: str, book: RuleSet) -> Card:

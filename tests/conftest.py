@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import pytest
 
 from dlalint.pipeline import Session
@@ -31,3 +32,17 @@ def session() -> Iterator[Session]:
 def models() -> Path:
     """The folder of the models."""
     return Path(__file__).resolve().parents[1] / "models"
+
+
+def example(text: str, opset: int) -> onnx.ModelProto:
+    """The model of a graph in the syntax of ``onnx.parser``; tensors that are declared but neither made nor given a value are weights."""
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}, "custom": 1]> example {text}')
+    made = {name for node in model.graph.node for name in node.output}
+    for declared in [value for value in model.graph.value_info if value.name not in made]:
+        if all(tensor.name != declared.name for tensor in model.graph.initializer):
+            kind = declared.type.tensor_type
+            weights = model.graph.initializer.add(name=declared.name, data_type=kind.elem_type, data_location=onnx.TensorProto.EXTERNAL)
+            weights.dims.extend(dim.dim_value for dim in kind.shape.dim)
+            weights.external_data.add(key="location", value="weights.bin")
+        model.graph.value_info.remove(declared)
+    return model

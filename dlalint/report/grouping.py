@@ -27,7 +27,7 @@ def grouped(findings: Sequence[Finding]) -> list[Group]:
     for index, finding in enumerate(findings):
         if finding.cause is None:
             keys.setdefault((finding.severity, finding.code, finding.why, finding.fix), []).append(index)
-    root = {index: _root(findings, index) for index, finding in enumerate(findings) if finding.cause is not None}
+    root = {index: end for index, end in enumerate(roots(findings)) if findings[index].cause is not None}
     behind: dict[int, list[str]] = {}
     for index, cause in root.items():
         behind.setdefault(cause, []).append(findings[index].node)
@@ -39,9 +39,17 @@ def grouped(findings: Sequence[Finding]) -> list[Group]:
     return sorted(found, key=lambda group: (SEVERITIES.index(group.first.severity), -len(group.nodes) - len(group.followers)))
 
 
-def _root(findings: Sequence[Finding], index: int) -> int:
-    seen = set()
-    while (cause := findings[index].cause) is not None and index not in seen:
-        seen.add(index)
-        index = cause
-    return index
+def roots(findings: Sequence[Finding]) -> list[int]:
+    """For each finding the one it follows from in the end, itself when it follows from none."""
+    found = [-1] * len(findings)
+    for index in range(len(findings)):
+        way: dict[int, None] = {}
+        at = index
+        while found[at] < 0 and at not in way and (cause := findings[at].cause) is not None:
+            way[at] = None
+            at = cause
+        end = found[at] if found[at] >= 0 else at
+        found[at] = end
+        for step in way:
+            found[step] = end
+    return found

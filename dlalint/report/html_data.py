@@ -14,8 +14,9 @@ from dlalint.network import Layer
 from dlalint.plan import Outcome
 from dlalint.report.drawing import Drawing, drawn, node_label
 from dlalint.report.escape import for_terminal, shortened_name
+from dlalint.report.grouping import roots
 from dlalint.report.layout import size
-from dlalint.report.picture import label, roots
+from dlalint.report.picture import label
 from dlalint.target import Target
 
 _TENSORS = 50  # tensors listed at an end of a segment

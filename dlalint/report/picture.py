@@ -9,6 +9,7 @@ from dlalint.finding import ERROR, Finding
 from dlalint.graph import Device
 from dlalint.plan import NodePlacement, Outcome
 from dlalint.report.escape import for_terminal, shortened_name
+from dlalint.report.grouping import roots
 
 NAME = 120  # characters of a name in a picture
 
@@ -93,22 +94,6 @@ def _causes(outcome: Outcome) -> dict[int, dict[str, int]]:
         seen.add(key)
         counts = found.setdefault(segment, {})
         counts[code] = counts.get(code, 0) + 1
-    return found
-
-
-def roots(findings: Sequence[Finding]) -> list[int]:
-    """For each finding the one it follows from in the end, itself when it follows from none."""
-    found = [-1] * len(findings)
-    for index in range(len(findings)):
-        way: dict[int, None] = {}
-        at = index
-        while found[at] < 0 and at not in way and (cause := findings[at].cause) is not None:
-            way[at] = None
-            at = cause
-        end = found[at] if found[at] >= 0 else at
-        found[at] = end
-        for step in way:
-            found[step] = end
     return found
 
 

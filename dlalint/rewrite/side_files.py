@@ -9,23 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dlalint.errors import ModelError
-from dlalint.graph import Model, Node, Tensor
+from dlalint.graph import Model
 from dlalint.model import save
+from dlalint.model.external import tensors
 from dlalint.model.tensors import quoted
 
 
 def side_files(model: Model, path: str) -> tuple[str, ...]:
     """The files that tensors of ``model`` lie in, wherever in it these are, by their paths from the folder of ``path``, but that itself."""
-    tensors: list[Tensor] = list(model.graph.constants.values())
-    pending: list[Node] = [*model.graph.nodes, *(node for function in model.functions for node in function.nodes)]
-    while pending:
-        node = pending.pop()
-        values = (value if type(value) is tuple else (value,) for value in node.op.attributes.values())
-        tensors += [item for items in values for item in items if isinstance(item, Tensor)]
-        for body in node.op.graphs:
-            tensors += body.constants.values()
-            pending.extend(body.nodes)
-    files = {tensor.where.file for tensor in tensors if tensor.where is not None}
+    files = {tensor.where.file for tensor in tensors(model) if tensor.where is not None}
     return tuple(sorted(files - {"", os.path.basename(path)}))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlalint.errors import DlalintError, UsageError
-from dlalint.graph import Graph, Model, Tensor, TensorType
-from dlalint.model.external import faulty_side_files
+from dlalint.graph import TensorType
+from dlalint.model.external import faulty_side_files, tensors
 from dlalint.model.load import load
 from dlalint.model.tensors import quoted
 from dlalint.ort_child import ELEMENTS, KEPT
@@ -155,28 +155,15 @@ class Runner:
 def _look(given: str, where: str) -> _Source:
     """Read the structure of a model. Refuses side files that are missing, unfetched or outside of its folder."""
     model, path = load(given), os.path.abspath(given)
-    tensors = {str(number): tensor for number, tensor in enumerate(_tensors(model.graph, model))}
-    faults = faulty_side_files(model._replace(graph=Graph("", (), tensors, (), (), {})))
+    faults = faulty_side_files(model)
     if faults:
         name, fault = faults[0]
         raise RunError(f"its side file {quoted(name)} is {fault}", cure="Put the weights beside the model.")
     folder = os.path.dirname(path)
-    sides = dict.fromkeys(os.path.join(folder, tensor.where.file) for tensor in tensors.values() if tensor.where and tensor.where.file)
+    sides = dict.fromkeys(os.path.join(folder, tensor.where.file) for tensor in tensors(model) if tensor.where and tensor.where.file)
     made = {name: number for number, node in enumerate(model.graph.nodes) for name in node.outputs}
     outputs = sorted(model.graph.outputs, key=lambda name: made.get(name, -1))
     return _Source(path, where, _stamp((path, *sides)), tuple(sides), model.graph.declared, tuple(outputs))
-
-
-def _tensors(graph: Graph, model: Model) -> Iterator[Tensor]:
-    """The constants of a graph, of the bodies in it and of the functions beside it."""
-    waiting = [(graph.constants, graph.nodes), *(({}, function.nodes) for function in model.functions)]
-    while waiting:
-        constants, nodes = waiting.pop()
-        yield from constants.values()
-        for node in nodes:
-            for value in node.op.attributes.values():
-                yield from (item for item in (value if type(value) is tuple else (value,)) if isinstance(item, Tensor))
-            waiting += [(body.constants, body.nodes) for body in node.op.graphs]
 
 
 def _stamp(paths: Sequence[str]) -> tuple[Any, ...]:

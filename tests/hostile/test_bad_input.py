@@ -39,15 +39,15 @@ class Run(Protocol):
 Dlalint = Callable[..., Run]
 
 
-def _refused(run: Run, where: str, what: str) -> None:
+def _refusal(run: Run) -> tuple[str, str]:
+    """What a refused run said: where, and what. Nothing but that one line, and exit 2."""
     assert (run.code, run.out) == (2, "")
     assert run.err.count("\n") == 1
     assert run.err.endswith("\n")
+    assert len(run.err) < 1000
     found = LINE.fullmatch(run.err.strip())
     assert found, run.err
-    assert found["where"] == where
-    assert what in found["what"]
-    assert len(run.err) < 1000
+    return found["where"], found["what"]
 
 
 def _parse(text: str) -> ModelProto:
@@ -220,7 +220,9 @@ def _write(path: Path, data: bytes | ModelProto) -> None:
 def test_bad_files(name: str, dlalint: Dlalint, folder: Path) -> None:
     data, what = BAD[name]
     _write(folder / "model.onnx", data)
-    _refused(dlalint("check", "model.onnx"), "model.onnx", what)
+    at, said = _refusal(dlalint("check", "model.onnx"))
+    assert at == "model.onnx"
+    assert what in said
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -266,14 +268,18 @@ def test_one_bad_and_one_good_model(dlalint: Dlalint, folder: Path) -> None:
 def test_truncated(part: int, dlalint: Dlalint, folder: Path) -> None:
     data = (MODELS / "resnet18_dynamo.onnx").read_bytes()
     _write(folder / "model.onnx", data[: len(data) * part // 20])
-    _refused(dlalint("check", "model.onnx"), "model.onnx", "truncated or damaged" if part else "the file is empty")
+    at, said = _refusal(dlalint("check", "model.onnx"))
+    assert at == "model.onnx"
+    assert ("truncated or damaged" if part else "the file is empty") in said
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_bytes(seed: int, dlalint: Dlalint, folder: Path) -> None:
     source = random.Random(seed)
     _write(folder / "model.onnx", source.randbytes(source.choice([1, 2, 5, 20, 500, 5000])))
-    _refused(dlalint("check", "model.onnx"), "model.onnx", "")
+    at, said = _refusal(dlalint("check", "model.onnx"))
+    assert at == "model.onnx"
+    assert re.search("damaged|text, not a binary|not an ONNX model", said)
 
 
 # what is no file
@@ -299,21 +305,29 @@ def test_paths(dlalint: Dlalint, folder: Path) -> None:
         "/dev/null": "it is not a regular file",
     }
     for path, what in cases.items():
-        _refused(dlalint("check", path), path, what)
+        at, said = _refusal(dlalint("check", path))
+        assert at == path
+        assert what in said
     assert dlalint("check", ".").err.count("\n") == 3
 
 
 def test_paths_that_a_terminal_would_obey(dlalint: Dlalint) -> None:
     for path, shown in (("a\nb.onnx", r"a\x0ab.onnx"), ("\x1b[31m.onnx", r"\x1b[31m.onnx"), ("\udcff.onnx", r"\udcff.onnx"), ("", "''")):
-        _refused(dlalint("check", path), shown, "there is no such file")
-    _refused(dlalint("check", "a\0b"), r"a\x00b", "it cannot be opened (embedded null byte)")
+        at, said = _refusal(dlalint("check", path))
+        assert at == shown
+        assert "there is no such file" in said
+    at, said = _refusal(dlalint("check", "a\0b"))
+    assert at == r"a\x00b"
+    assert "it cannot be opened (embedded null byte)" in said
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_permissions(dlalint: Dlalint, folder: Path) -> None:  # pragma: no cover
     _write(folder / "model.onnx", GOOD)
     (folder / "model.onnx").chmod(0)
-    _refused(dlalint("check", "model.onnx"), "model.onnx", "it may not be read")
+    at, said = _refusal(dlalint("check", "model.onnx"))
+    assert at == "model.onnx"
+    assert "it may not be read" in said
 
 
 @pytest.mark.parametrize(
@@ -322,7 +336,9 @@ def test_permissions(dlalint: Dlalint, folder: Path) -> None:  # pragma: no cove
 def test_large_files_of_nothing(size: int, what: str, dlalint: Dlalint, folder: Path) -> None:
     with (folder / "model.onnx").open("wb") as file:
         file.truncate(size)
-    _refused(dlalint("check", "model.onnx"), "model.onnx", what)
+    at, said = _refusal(dlalint("check", "model.onnx"))
+    assert at == "model.onnx"
+    assert what in said
 
 
 # side files: a lint needs no weights, so these are findings
@@ -391,7 +407,9 @@ OPTIONS: list[tuple[list[str], str, str]] = [
 @pytest.mark.parametrize(("arguments", "where", "what"), OPTIONS, ids=[" ".join(option[0]) for option in OPTIONS])
 def test_bad_options(arguments: Sequence[str], where: str, what: str, dlalint: Dlalint, folder: Path) -> None:
     _write(folder / "model.onnx", GOOD)
-    _refused(dlalint("check", "model.onnx", *arguments), where, what)
+    at, said = _refusal(dlalint("check", "model.onnx", *arguments))
+    assert at == where
+    assert what in said
 
 
 # what click or the command itself refuses
@@ -411,7 +429,9 @@ MISUSED: list[tuple[list[str], str, str]] = [
 @pytest.mark.parametrize(("arguments", "where", "what"), MISUSED, ids=[" ".join(option[0]) for option in MISUSED])
 def test_bad_options_of_click(arguments: Sequence[str], where: str, what: str, dlalint: Dlalint, folder: Path) -> None:
     _write(folder / "model.onnx", GOOD)
-    _refused(dlalint("check", "model.onnx", *arguments), where, what)
+    at, said = _refusal(dlalint("check", "model.onnx", *arguments))
+    assert at == where
+    assert what in said
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["nope"], ["--nope"]])

@@ -22,6 +22,7 @@ from dlalint.pipeline import Session
 from dlalint.report.to_json import to_json
 from dlalint.report.to_text import to_text
 from dlalint.worker import Worker
+from tests.hostile.corpus.fields import messages
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 OWN = Path(__file__).resolve().parents[2] / "models"
@@ -118,17 +119,6 @@ WORDS = ["", "x", "input", "Relu", "Conv", "Reshape", "Concat", "Constant", "If"
 NUMBERS = [0, 1, -1, 2, 3, 7, 64, 8193, 1 << 31, (1 << 63) - 1, -(1 << 63)]
 
 
-def _messages(proto: Any) -> Iterator[Any]:
-    """``proto`` and every message inside of it."""
-    pending = [proto]
-    while pending:
-        message = pending.pop()
-        yield message
-        for field, value in message.ListFields():
-            if field.message_type is not None:
-                pending.extend(value if field.is_repeated else [value])
-
-
 def _change(draw: st.DrawFn, message: Any) -> None:
     """One field of one message: other numbers, other words, one entry less or more."""
     fields = [(field, value) for field, value in message.ListFields() if field.message_type is None or field.is_repeated]
@@ -174,9 +164,9 @@ def _changed(draw: st.DrawFn) -> bytes:
         entries = getattr(proto.graph, part) if part != "all" else [proto]
         if len(entries):
             entry = entries[min(node, len(entries) - 1)]
-            messages = list(_messages(entry)) if part != "all" else [proto, proto.graph, *proto.opset_import]
+            chosen = list(messages(entry)) if part != "all" else [proto, proto.graph, *proto.opset_import]
             with contextlib.suppress(ValueError):  # a number that the field cannot hold
-                _change(draw, draw(st.sampled_from(messages)))
+                _change(draw, draw(st.sampled_from(chosen)))
     return bytes(proto.SerializeToString())
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import onnx
-import onnx.parser
 import pytest
 
 from dlalint.engine import store
@@ -18,6 +16,8 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import parse
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
+
+from ..conftest import example
 
 HERE = Path(__file__).parent
 Row = dict[str, str]
@@ -58,24 +58,10 @@ def outcome(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Calla
     path = tmp_path_factory.mktemp("models") / "model.onnx"
 
     def run(text: str, target: str, opset: int = 13, precision: str = "fp16") -> Outcome:
-        path.write_bytes(_model(text, opset).SerializeToString())
+        path.write_bytes(example(text, opset).SerializeToString())
         return session.check(session.view(path), parse(target, session.rules, precision))
 
     return run
-
-
-def _model(text: str, opset: int) -> onnx.ModelProto:
-    """The model of a graph in the syntax of ``onnx.parser``; tensors that are declared but neither made nor given a value are weights."""
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}, "custom": 1]> example {text}')
-    made = {name for node in model.graph.node for name in node.output}
-    for declared in [value for value in model.graph.value_info if value.name not in made]:
-        if all(tensor.name != declared.name for tensor in model.graph.initializer):
-            kind = declared.type.tensor_type
-            weights = model.graph.initializer.add(name=declared.name, data_type=kind.elem_type, data_location=onnx.TensorProto.EXTERNAL)
-            weights.dims.extend(dim.dim_value for dim in kind.shape.dim)
-            weights.external_data.add(key="location", value="weights.bin")
-        model.graph.value_info.remove(declared)
-    return model
 
 
 @pytest.fixture(scope="session")

@@ -102,16 +102,12 @@ def test_an_unbroken_copy_is_read(broken: Path) -> None:
     assert RuleSet.load(str(broken)).cards
 
 
-def _refused(change: Break, folder: Path) -> None:
-    _apply(folder, change)
+@pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in REFUSED.items()])
+def test_refused(change: Break, broken: Path) -> None:
+    _apply(broken, change)
     for _ in range(2):  # what was refused is not kept as sound
         with pytest.raises(RuleDataError) as raised:
-            RuleSet.load(str(folder))
+            RuleSet.load(str(broken))
         assert change.what in str(raised.value)
         assert change.file.removesuffix(".toml") in raised.value.where
         assert change.table in raised.value.where
-
-
-@pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in REFUSED.items()])
-def test_refused(change: Break, broken: Path) -> None:
-    _refused(change, broken)

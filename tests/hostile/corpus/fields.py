@@ -22,11 +22,12 @@ def cases(source: random.Random) -> Iterator[Case]:
         proto = ModelProto.FromString(source.choice(REAL).read_bytes()) if source.randrange(4) else conv()
         for _ in range(source.choice((1, 1, 2, 3, 8))):
             with contextlib.suppress(ValueError):  # a number that the field cannot hold
-                _change(source, source.choice(list(_messages(proto))))
+                _change(source, source.choice(list(messages(proto))))
         yield Case("changed", proto.SerializeToString())
 
 
-def _messages(proto: Any) -> Iterator[Any]:
+def messages(proto: Any) -> Iterator[Any]:
+    """``proto`` and every message inside of it."""
     pending = [proto]
     while pending:
         message = pending.pop()

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-import onnx
-import onnx.parser
 import pytest
 
 from dlalint.graphview import GraphView
@@ -16,6 +14,8 @@ from dlalint.lower.simplify import simplify
 from dlalint.network import Network, Param
 from dlalint.pipeline import Session
 from dlalint.target import Version
+
+from ...conftest import example
 
 
 class Lowered(NamedTuple):
@@ -64,7 +64,7 @@ def view(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
     @cache
     def run(graph: str, opset: int = 13) -> GraphView:
-        path.write_bytes(_model(graph, opset).SerializeToString())
+        path.write_bytes(example(graph, opset).SerializeToString())
         return session.view(path)
 
     return run
@@ -93,16 +93,3 @@ def built(view: Callable[..., GraphView], lowerer: Lowerer) -> Callable[..., Low
 def _version(release: str) -> Version:
     major, minor = release.split(".")
     return int(major), int(minor)
-
-
-def _model(graph: str, opset: int) -> onnx.ModelProto:
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}, "custom": 1]> example {graph}')
-    made = {name for node in model.graph.node for name in node.output}
-    for declared in [value for value in model.graph.value_info if value.name not in made]:
-        if all(tensor.name != declared.name for tensor in model.graph.initializer):
-            kind = declared.type.tensor_type
-            weights = model.graph.initializer.add(name=declared.name, data_type=kind.elem_type, data_location=onnx.TensorProto.EXTERNAL)
-            weights.dims.extend(dim.dim_value for dim in kind.shape.dim)
-            weights.external_data.add(key="location", value="weights.bin")
-        model.graph.value_info.remove(declared)
-    return model

@@ -23,8 +23,9 @@ from dlalint.finding import Finding
 from dlalint.graph import Device
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
+from dlalint.report.grouping import roots
 from dlalint.report.layered import layout
-from dlalint.report.picture import picture, roots
+from dlalint.report.picture import picture
 from dlalint.report.to_graph import to_dot, to_svg
 
 NAMES = {
