@@ -16,7 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 RANKS = [
     {"", "errors"},
     {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted"},
-    {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec"},
+    {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec", "calibration"},
     {"placement", "verify"},
     {"diagnosis"},
     {"assemble"},

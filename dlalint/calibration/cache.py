@@ -1,0 +1,100 @@
+"""TensorRT's calibration caches: one scale for each tensor, as text.
+
+The first line is ``TRT-<version>-<algorithm>`` (``1`` before TensorRT 5), every other one ``<tensor>: <scale>``: the bits of a float32
+as hexadecimal digits, the most significant first. A scale is the largest absolute value divided by 127. Names may hold anything but a
+line break. onnxruntime's TensorRT provider also reads tables without a first line, ``<tensor> <largest absolute value>`` in decimal.
+
+Source: the caches in NVIDIA/TensorRT#2036 and NVIDIA-AI-IOT/cuDLA-samples, NVIDIA/Deep-Learning-Accelerator-SW ``tools/qdq-translator``,
+``ReadDynamicRange`` of onnxruntime's TensorRT provider.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from dlalint.errors import DlalintError
+
+MAX_BYTES = 64 << 20  # of a file
+STEPS = 127  # of a symmetric INT8 tensor, on each side of zero
+ENTROPY = "EntropyCalibration2"  # the only algorithm of the DLA (NvInfer.h, IInt8EntropyCalibrator2)
+_HEADER = re.compile(r"TRT-(\d{1,9})-(\w{1,64})")
+_ENTRY = re.compile(r"(?P<name>.+?)\s{0,8}:\s{0,8}(?:0[xX])?(?P<bits>[0-9a-fA-F]{1,8})")
+_RANGE = re.compile(r"(?P<name>.+?)\s{1,8}(?P<range>[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?|[-+]?inf|nan)")
+
+
+class CacheError(DlalintError):
+    """A file that is no calibration cache."""
+
+    default_code = "E140"
+
+
+class Cache(NamedTuple):
+    """The scales of a cache by tensor name, in its order. ``version`` is empty when the file names none, else as in ``10.3.0``."""
+
+    version: str
+    algorithm: str
+    scales: Mapping[str, float]
+
+
+def parse(text: str, path: str = "") -> Cache:
+    """The cache that ``text`` is. Of a name that comes twice the last line counts. Raises :class:`CacheError` with the line at fault."""
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").rstrip("\n").split("\n")
+    header = _HEADER.fullmatch(lines[0].strip())
+    if header is not None:
+        return Cache(_version(int(header[1])), header[2], _entries(lines[1:], 2, path, ranges=False))
+    if lines[0].strip() == "1":
+        return Cache("", "", _entries(lines[1:], 2, path, ranges=False))
+    return Cache("", "", _entries(lines, 1, path, ranges=True))
+
+
+def to_text(cache: Cache) -> str:
+    """``cache`` as TensorRT reads it. Raises :class:`CacheError` for a name that has no place in such a file."""
+    odd = next((name for name in cache.scales if not name or "\n" in name or "\r" in name), None)
+    if odd is not None:
+        what = f"a calibration cache cannot name the tensor {odd[:80]!r}"
+        raise CacheError(what, cure="Rename it in the model.", code="E143")
+    lines = [f"TRT-{_number(cache.version)}-{cache.algorithm}", *(f"{name}: {_bits(scale)}" for name, scale in cache.scales.items())]
+    return "\n".join(lines) + "\n"
+
+
+def scale_of(largest: float) -> float:
+    """The scale of a tensor whose largest absolute value is ``largest``, rounded to float32 as a cache holds it."""
+    found: float = struct.unpack(">f", struct.pack(">f", largest / STEPS))[0]
+    return found
+
+
+def _entries(lines: list[str], first: int, path: str, *, ranges: bool) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for number, line in enumerate(lines, first):
+        if not line.strip():
+            continue
+        entry = _ENTRY.fullmatch(line.rstrip())
+        if entry is not None:
+            found[entry["name"]] = struct.unpack(">f", bytes.fromhex(entry["bits"].zfill(8)))[0]
+            continue
+        plain = _RANGE.fullmatch(line.rstrip()) if ranges else None
+        if plain is None:
+            what = f"line {number} is no entry of a calibration cache: {line[:60]!r}"
+            raise CacheError(what, where=path, cure="Give a cache as TensorRT writes it: `tensor: 3c010204`.")
+        found[plain["name"]] = scale_of(float(plain["range"]))
+    if not found:
+        raise CacheError("the file holds no scale", where=path, cure="Give a calibration cache of TensorRT.")
+    return found
+
+
+def _version(number: int) -> str:
+    """``8510`` is 8.5.10 and ``100300`` 10.3.0: two digits each for minor and patch from 10 on, one for minor before (NvInferVersion.h)."""
+    major, rest = divmod(number, 10000 if number >= 100000 else 1000)
+    return f"{major}.{rest // 100}.{rest % 100}"
+
+
+def _number(version: str) -> int:
+    major, minor, patch = (*(int(part) for part in version.split(".")), 0, 0)[:3]
+    return major * (10000 if major >= 10 else 1000) + minor * 100 + patch
+
+
+def _bits(scale: float) -> str:
+    return struct.pack(">f", scale).hex().lstrip("0") or "0"
