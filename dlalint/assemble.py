@@ -11,14 +11,21 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, dtype_size
 from dlalint.graphview import GraphView
+from dlalint.int8.coverage import coverage, needs
+from dlalint.measured import NOTHING, Measured
 from dlalint.placement import Placement
 from dlalint.plan import Boundary, Line, NodePlacement, Outcome, Summary
 
 
-def assemble(view: GraphView, placed: Placement, book: RuleSet, checker: Checker, converted: Placement | None) -> Outcome:
+def assemble(
+    view: GraphView, placed: Placement, book: RuleSet, checker: Checker, converted: Placement | None, measured: Measured = NOTHING
+) -> Outcome:
     """The whole outcome of a check; ``converted`` is the placement of the model's FP16 form where FP32 is refused."""
     ids = node_ids(view)
-    findings = diagnose(view, placed, book, checker, ids, _in_words(line(view, converted, book)) if converted is not None else "")
+    in_fp16 = _in_words(line(view, converted, book)) if converted is not None else ""
+    findings = diagnose(view, placed, book, checker, ids, in_fp16, measured)
+    scales = measured.scales if placed.rules.target.precision == "int8" and "int8.calibrator" in placed.rules.limits else None
+    found = needs(placed, view.model.graph, scales) if scales is not None else None
     node_devices = devices_of_nodes(view, placed)
     nodes = _nodes(view, placed, ids, node_devices, findings)
     boundaries = _boundaries(placed)
@@ -36,7 +43,8 @@ def assemble(view: GraphView, placed: Placement, book: RuleSet, checker: Checker
         placed.partition,
         boundaries,
         findings,
-        unchecked(placed, book, findings),
+        unchecked(placed, book, findings, found),
+        coverage=coverage(placed, found, scales) if scales is not None and found is not None else None,
     )
 
 

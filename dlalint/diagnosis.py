@@ -12,13 +12,22 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
+from dlalint.int8.coverage import Needs, runs_in_fp16
+from dlalint.int8.findings import about_scales
+from dlalint.measured import NOTHING, Measured
 from dlalint.model.external import faulty_side_files
 from dlalint.partition import ENTRY
 from dlalint.placement import LATE, Placement
 
 
 def diagnose(
-    view: GraphView, placed: Placement, book: RuleSet, checker: Checker, ids: Sequence[str], converted: str
+    view: GraphView,
+    placed: Placement,
+    book: RuleSet,
+    checker: Checker,
+    ids: Sequence[str],
+    converted: str,
+    measured: Measured = NOTHING,
 ) -> tuple[Finding, ...]:
     """Every finding, first those about the model, then in the order of the nodes.
 
@@ -33,11 +42,13 @@ def diagnose(
     causes = _about_model(view, placed, book, found, converted)
     _about_layers(placed, found, causes)
     _about_partition(placed, found)
+    if measured.scales is not None and rules.target.precision == "int8":
+        about_scales(placed, view.model, measured.scales, found)
     return _in_order(found.findings)
 
 
-def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """What could not be checked, in words."""
+def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding], scales: Needs | None) -> tuple[str, ...]:
+    """What could not be checked, in words. ``scales`` says which INT8 scales were looked for, ``None`` when there were none to look in."""
     target = placed.rules.target
     if placed.rules.reason_without_dla:
         return ()
@@ -51,8 +62,11 @@ def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding]) -> 
     if risky:
         nodes = "1 node goes" if len(risky) == 1 else f"{len(risky)} nodes go"
         said.append(f"{nodes} beyond a limit that is only inferred, or could not be told at all.")
-    if target.precision == "int8":
-        said.append("Whether every tensor has an INT8 scale: one without runs in FP16 or on the GPU.")
+    if target.precision == "int8" and scales is None:
+        said.append("Whether every tensor has an INT8 scale: one without runs in FP16 or on the GPU. --calibration FILE checks it.")
+    if scales is not None and scales.constants:
+        operands = "1 constant operand has" if scales.constants == 1 else f"{scales.constants} constant operands have"
+        said.append(f"Whether {operands} an INT8 scale: the builder makes up their names.")
     return tuple(said)
 
 
@@ -123,18 +137,12 @@ def _about_partition(placed: Placement, found: Diagnosis) -> None:
         if ranks:
             flat = [int(rank) for shape in ranks if isinstance(shape, tuple) for rank in shape if rank != 4]
             found.on_layer("reshapes-around-layer", index, max(flat, default=4))
-        if rules.target.precision == "int8":
-            _int8(placed, found, index)
+        if rules.target.precision == "int8" and runs_in_fp16(layer, placed):
+            found.on_layer(
+                "int8-runs-in-fp16", index, str(layer.spec.params.get("op")) if layer.spec.kind == "ACTIVATION" else layer.spec.kind
+            )
     _memory(placed, found)
     _io(placed, found)
-
-
-def _int8(placed: Placement, found: Diagnosis, index: int) -> None:
-    limit = placed.rules.limits.get("int8.layers_in_fp16")
-    spec = placed.network.layers[index].spec
-    name = str(spec.params.get("op")) if spec.kind == "ACTIVATION" else spec.kind
-    if limit is not None and isinstance(limit.value, tuple) and name in limit.value:
-        found.on_layer("int8-runs-in-fp16", index, name)
 
 
 def _memory(placed: Placement, found: Diagnosis) -> None:

@@ -12,8 +12,10 @@ from dlalint.engine.ruleset import RuleSet, TargetRules
 from dlalint.errors import ModelError
 from dlalint.graph import Model
 from dlalint.graphview import GraphView
+from dlalint.int8.coverage import barred_by
 from dlalint.lower import Lowerer
 from dlalint.lower.simplify import simplify
+from dlalint.measured import NOTHING, Measured
 from dlalint.model.inputs import Overrides
 from dlalint.model.load import load, parse
 from dlalint.model.shapes import ShapeOracle
@@ -65,9 +67,10 @@ class Session:
             )
         return build(model, self._oracle, overrides)
 
-    def check(self, view: GraphView, target: Target, others: Sequence[Target] = ()) -> Outcome:
-        """The predicted build of ``view`` on ``target``, and in one line each on ``others``."""
-        outcome = assemble(view, self.place(view, target), self.rules, self._checker, self._converted(view, target))
+    def check(self, view: GraphView, target: Target, others: Sequence[Target] = (), measured: Measured = NOTHING) -> Outcome:
+        """The predicted build of ``view`` on ``target``, and in one line each on ``others``; ``measured`` is what else is known."""
+        placed = self.place(view, target, measured=measured)
+        outcome = assemble(view, placed, self.rules, self._checker, self._converted(view, target), measured)
         lines = [line(view, self.place(view, other), self.rules, self._converted(view, other)) for other in others if other != target]
         return outcome._replace(others=tuple(lines))
 
@@ -81,7 +84,9 @@ class Session:
             return None
         return self.place(view, target, self.rules.allowing(target, "tensor.dtypes", "float32"))
 
-    def place(self, view: GraphView, target: Target, rules: TargetRules | None = None) -> Placement:
+    def place(self, view: GraphView, target: Target, rules: TargetRules | None = None, measured: Measured = NOTHING) -> Placement:
         """Lower, judge and group, by the rules of ``target`` unless others are given."""
         network = simplify(self._lowerer.lower(view, target.trt))
-        return place(network, rules or self.rules.for_target(target), self._checker)
+        scales = measured.scales if target.precision == "int8" else None
+        barred = barred_by(network, view.model.graph, scales) if scales is not None and scales.kinds else frozenset()
+        return place(network, rules or self.rules.for_target(target), self._checker, barred)

@@ -12,6 +12,7 @@ from dlalint.target import Target
 
 if TYPE_CHECKING:
     from dlalint.accepted import Contrast, Waived
+    from dlalint.measured import Coverage
 
 
 class Crossing(NamedTuple):
@@ -119,7 +120,8 @@ class Failure(NamedTuple):
 class Outcome(NamedTuple):
     """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown.
 
-    ``findings`` are those that count: neither ``waived`` nor, where there is a ``baseline``, known to it.
+    ``findings`` are those that count: neither ``waived`` nor, where there is a ``baseline``, known to it. ``coverage`` is there when INT8
+    scales were given.
     """
 
     model: Model
@@ -136,6 +138,7 @@ class Outcome(NamedTuple):
     others: tuple[Line, ...] = ()
     waived: tuple[Waived, ...] = ()
     baseline: Contrast | None = None
+    coverage: Coverage | None = None
 
     def keeping(self, kept: Sequence[int]) -> Outcome:
         """The outcome with the findings at the indices ``kept`` alone; one whose cause is left out stands by itself."""

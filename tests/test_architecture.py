@@ -15,9 +15,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 # lower ranks know nothing of higher ones; parts of one rank know nothing of each other
 RANKS = [
     {"", "errors"},
-    {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted"},
+    {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted", "measured"},
     {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec", "calibration"},
     {"placement", "verify"},
+    {"int8"},
     {"diagnosis"},
     {"assemble"},
     {"pipeline", "selection", "report"},

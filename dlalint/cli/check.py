@@ -11,11 +11,12 @@ import click
 from dlalint.cli import output
 from dlalint.cli.formats import FORMATS, Wanted, wanted, write
 from dlalint.cli.judging import Judged, judge
-from dlalint.cli.options import dimensions, look, some_targets
+from dlalint.cli.options import dimensions, fits, int8, known, look, some_targets
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.config import Config
 from dlalint.errors import DlalintError
 from dlalint.finding import SEVERITIES
+from dlalint.measured import Measured
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @some_targets
 @dimensions()
+@int8
 @click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
@@ -76,33 +78,43 @@ def command(
     worker.limit(given.pop("timeout"), given.pop("memory") << 20)
     shown = {"verbose": given.pop("verbose"), "color": not given.pop("no_color"), "quiet": quiet, "statistics": statistics}
     compared = () if no_others or quiet or statistics else None if others is None else tuple(others.split(","))
+    measured = known(given.pop("calibration"), given.pop("layer_precisions"))
     options = from_command_line(**given, others=compared)
-    known = _baseline(baseline)
+    accepted = _baseline(baseline)
     with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session:
         settings = read_config(config, session.rules)
-        bind(settings, session.rules, options)  # what is wrong with an option is said before anything is checked
-        results = _check(session, find_models(models), settings, options)
+        _refuse(settings, session.rules, options, measured)
+        results = _check(session, find_models(models), settings, options, measured)
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
-        results = [_contrasted(result, known) for result in results]
+        results = [_contrasted(result, accepted) for result in results]
         _report(results, session.rules, reports, **shown)
     if any(isinstance(result, Failure) or _crashed(result) for result in results):
         return 2  # what was not fully analysed is never a success
     return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
 
 
+def _refuse(config: Config, book: RuleSet, options: Mapping[str, Any], measured: Measured) -> None:
+    """Say what is wrong with an option before anything is checked. Raises :class:`UsageError`."""
+    bound = bind(config, book, options)
+    if measured.scales is not None:
+        fits(measured.scales, {bound.effective.settings.precision, *(layer.values.get("precision") for layer in config.layers)})
+
+
 def _crashed(result: Judged) -> bool:
     return any(finding.name == "inference-crashed" for finding in result.whole.findings)
 
 
-def _check(session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any]) -> list[Judged | Failure]:
+def _check(
+    session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured
+) -> list[Judged | Failure]:
     """The outcome of every model on every target; a model that cannot be checked is said so and does not stop the others."""
     results: list[Judged | Failure] = []
     used: frozenset[int] = frozenset()
     for path in paths:
         try:
             bound = bind(config, session.rules, options, path)
-            found, needed = judge(session, opened(session, path, bound, options), bound, config)
+            found, needed = judge(session, opened(session, path, bound, options), bound, config, measured)
             results += found
             used |= needed
         except DlalintError as error:

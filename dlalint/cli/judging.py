@@ -7,6 +7,7 @@ from typing import NamedTuple
 from dlalint.cli.settings import Bound
 from dlalint.config import Config
 from dlalint.graphview import GraphView
+from dlalint.measured import NOTHING, Measured
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.selection import Selection
@@ -20,12 +21,14 @@ class Judged(NamedTuple):
     fail_on: str
 
 
-def judge(session: Session, view: GraphView, bound: Bound, config: Config) -> tuple[list[Judged], frozenset[int]]:
+def judge(
+    session: Session, view: GraphView, bound: Bound, config: Config, measured: Measured = NOTHING
+) -> tuple[list[Judged], frozenset[int]]:
     """A model on its targets, and the numbers of the waivers that it needs."""
     found: list[Judged] = []
     used: frozenset[int] = frozenset()
     for target in bound.targets:
-        outcome = whole = session.check(view, target, bound.others)
+        outcome = whole = session.check(view, target, bound.others, measured)
         if bound.severity or config.waivers:
             from dlalint.waivers import reweighed, today, waive
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import click
 
 from dlalint.engine.ruleset import RuleSet
-from dlalint.engine.targets import PRECISIONS, parse
+from dlalint.engine.targets import PRECISIONS
+from dlalint.engine.targets import parse as target_of
 from dlalint.errors import UsageError
+from dlalint.measured import NOTHING, Measured, Scales
 from dlalint.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,6 +52,14 @@ def dimensions(remark: str = "") -> Callable[[F], F]:
     )
 
 
+def int8(function: F) -> F:
+    """``calibration`` and ``layer_precisions``: files that say what is INT8; :func:`known` reads them."""
+    return _all(
+        click.option("--calibration", metavar="FILE", help="A calibration cache: check its INT8 scales."),
+        click.option("--layer-precisions", metavar="LIST|@FILE", help="As for trtexec: NAME:fp16,NAME:int8; @FILE reads a file."),
+    )(function)
+
+
 def look(function: F) -> F:
     """``verbose`` and ``no_color``: how a text report looks."""
     return _all(
@@ -60,7 +70,32 @@ def look(function: F) -> F:
 
 def chosen(book: RuleSet, name: str | None, precision: str) -> Target:
     """The target that was asked for, else the default one. Raises :class:`UsageError`."""
-    return parse(name or book.index["default"], book, precision)
+    return target_of(name or book.index["default"], book, precision)
+
+
+def known(calibration: str | None, layer_precisions: str | None) -> Measured:
+    """What the options of :func:`int8` say. Raises :class:`DlalintError`."""
+    if calibration is None and layer_precisions is None:
+        return NOTHING
+    from dlalint.calibration.cache import MAX_BYTES, Cache, parse
+    from dlalint.calibration.layer_precisions import parse as kinds_of
+    from dlalint.config import content
+
+    cache, kinds = Cache("", "", {}), {}
+    if calibration is not None:
+        cache = parse(content(calibration, MAX_BYTES).decode("utf-8", "surrogateescape"), calibration)
+    if layer_precisions is not None:
+        from_file = layer_precisions.startswith("@")
+        text = content(layer_precisions[1:]).decode("utf-8", "surrogateescape") if from_file else layer_precisions
+        kinds = kinds_of(text, layer_precisions[1:] if from_file else "--layer-precisions")
+    return Measured(Scales(calibration or "", cache.version, cache.algorithm, cache.scales, kinds))
+
+
+def fits(scales: Scales, precisions: Collection[object]) -> None:
+    """Refuse scales when nothing is built in INT8. Raises :class:`UsageError`."""
+    if "int8" not in precisions:
+        option = "--calibration" if scales.path else "--layer-precisions"
+        raise UsageError("scales are for INT8", where=option, cure="Add --precision int8.", code="E532")
 
 
 def goal(model: str, path: str | None, in_place: bool, beside: str) -> str:

@@ -42,11 +42,11 @@ class Diagnosis:
             if finding.severity == ERROR:
                 self._first.setdefault(index, place)
 
-    def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, **extra: str) -> int:
+    def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, *, tensor: str = "", **extra: str) -> int:
         """A finding of a network rule about one layer; returns its index."""
         layer = self.network.layers[index]
         self._first.setdefault(index, len(self.findings))
-        return self._add(slug, layer=layer, observed=observed, cause=cause, extra=extra)
+        return self._add(slug, layer=layer, observed=observed, tensor=tensor, cause=cause, extra=extra)
 
     def on_model(self, slug: str, observed: Any, *, tensor: str = "", cause: int | None = None, **extra: str) -> int:
         """A finding about the model as a whole, or one of its tensors; returns its index."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from dlalint.engine.ruleset import Card, RuleSet
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
-_WORDS = frozenset("observed limit release soc target layer tensor kind_why kind_instead reason lost state converted amount room".split())
+_WORDS = frozenset(
+    "observed limit release soc target layer tensor kind_why kind_instead reason lost state converted amount room"
+    " region value file scales largest nearest".split()
+)
 _PAIRS = frozenset({"range", "outside"})
 
 

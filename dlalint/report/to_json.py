@@ -69,6 +69,7 @@ def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
         "findings": [_finding(finding, sources) for finding in outcome.findings],
         "waived": [{**_finding(item.finding, sources), "reason": item.reason, "expires": item.expires or None} for item in outcome.waived],
         "baseline": _contrast(outcome),
+        "scales": None if outcome.coverage is None else {**outcome.coverage._asdict(), "in_fp16": list(outcome.coverage.in_fp16)},
         "unchecked": list(outcome.unchecked),
         "targets": [_line(line) for line in outcome.others],
     }

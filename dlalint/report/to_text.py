@@ -27,6 +27,7 @@ def to_text(outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose
         return rows
     sections = (
         *([] if outcome.status == "no-dla" else [writer.operators()]),
+        writer.coverage(),
         writer.contrast(),
         *writer.causes(),
         writer.waived(),
@@ -97,6 +98,22 @@ class _Writer:
         notes = [group for group in groups if group.first.severity == NOTE]
         if notes:
             yield self._notes(notes)
+
+    def coverage(self) -> Iterator[Row]:
+        found = self.outcome.coverage
+        if found is None:
+            return
+        lost = len(found.in_fp16)
+        yield spans(Span("INT8 scales", "title"))
+        place = f" in {found.path}" if found.path else ""
+        said = f"{found.scaled} of {counted(found.tensors, 'tensor')} on the DLA have a usable scale{place}"
+        share = f" with {100 * found.macs_in_fp16 / found.macs:.1f} % of their multiplications" if lost and found.macs else ""
+        rest = (
+            f"; of {counted(found.layers, 'layer')} with an INT8 form {lost} {'runs' if lost == 1 else 'run'} in FP16{share}"
+            if lost
+            else ""
+        )
+        yield from wrapped("  ", f"{said}{rest}.", self.width, "warn" if lost else "good")
 
     def contrast(self) -> Iterator[Row]:
         found = self.outcome.baseline

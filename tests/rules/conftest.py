@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from dlalint.engine import store
 from dlalint.engine.check import Checker
 from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import parse
+from dlalint.measured import NOTHING, Measured, Scales
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 
@@ -57,9 +58,10 @@ def outcome(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Calla
     """``outcome(text, target, opset=13, precision="fp16")``: the predicted build of a model written as text."""
     path = tmp_path_factory.mktemp("models") / "model.onnx"
 
-    def run(text: str, target: str, opset: int = 13, precision: str = "fp16") -> Outcome:
+    def run(text: str, target: str, opset: int = 13, precision: str = "fp16", scales: Mapping[str, float] | None = None) -> Outcome:
         path.write_bytes(example(text, opset).SerializeToString())
-        return session.check(session.view(path), parse(target, session.rules, precision))
+        measured = Measured(Scales("calib.cache", "", "", scales)) if scales is not None else NOTHING
+        return session.check(session.view(path), parse(target, session.rules, precision), measured=measured)
 
     return run
 

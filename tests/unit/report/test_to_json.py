@@ -93,6 +93,7 @@ SCHEMA = _object(
     findings=_list(_object(**FINDING)),
     waived=_list(_object(**FINDING, reason=TEXT, expires=_or_null(TEXT))),
     baseline=_or_null(_object(known=COUNT, new=COUNT, fixed=_list(_object(code=TEXT, name=TEXT, node=_or_null(TEXT))))),
+    scales=_or_null(_object(path=TEXT, tensors=COUNT, scaled=COUNT, layers=COUNT, in_fp16=_list(TEXT), macs=COUNT, macs_in_fp16=COUNT)),
     unchecked=_list(TEXT),
     targets=_list(_object(name=TEXT, verdict=VERDICT, dla_nodes=COUNT, gpu_nodes=COUNT, loadables=COUNT, remark=TEXT)),
 )

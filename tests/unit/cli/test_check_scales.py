@@ -1,0 +1,73 @@
+"""``dlalint check --calibration``: files of users in, findings out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dlalint.calibration.cache import ENTROPY, Cache, to_text
+from dlalint.cli import execute
+from dlalint.model.load import load
+
+
+@pytest.fixture
+def folder(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(models / "resnet18.onnx", tmp_path / "model.onnx")
+    graph = load(str(tmp_path / "model.onnx")).graph
+    scales = dict.fromkeys([*graph.inputs, *(name for node in graph.nodes for name in node.outputs)], 0.05)
+    (tmp_path / "whole.cache").write_text(to_text(Cache("10.3.0", ENTROPY, scales)))
+    scales.pop("/relu/Relu_output_0")
+    (tmp_path / "calib.cache").write_text(to_text(Cache("10.3.0", ENTROPY, scales)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _check(*arguments: str) -> int:
+    return execute(["check", "model.onnx", "--target", "orin-trt10.3", "--no-others", *arguments])
+
+
+def test_text_and_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _check("--precision", "int8", "--calibration", "calib.cache", "--fail-on", "warning") == 1
+    out = capsys.readouterr().out
+    assert "INT8 scales\n  48 of 49 tensors on the DLA have a usable scale in calib.cache; of 47 layers" in out
+    assert (
+        "DLA804 scale-missing  1 node\n    /relu/Relu: no INT8 scale for /relu/Relu_output_0: FP16 for /relu/Relu, /maxpool/MaxPool" in out
+    )
+    _check("--precision", "int8", "--calibration", "calib.cache", "--format", "json")
+    document = json.loads(capsys.readouterr().out)
+    assert document["scales"]["in_fp16"] == ["/relu/Relu", "/maxpool/MaxPool"]
+    assert [item["tensor"] for item in document["findings"] if item["code"] == "DLA804"] == ["/relu/Relu_output_0"]
+
+
+def test_a_whole_cache(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _check("--precision", "int8", "--calibration", "whole.cache") == 1  # for the average on the GPU
+    out = capsys.readouterr().out
+    assert "INT8 scales\n  49 of 49 tensors on the DLA have a usable scale in whole.cache.\n" in out
+    assert "DLA8" not in out
+
+
+def test_layer_precisions_in_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "layers.txt").write_text("/relu/Relu:fp16,/maxpool/MaxPool:fp16\n")
+    _check("--precision", "int8", "--calibration", "calib.cache", "--layer-precisions", "@layers.txt")
+    assert "DLA804" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--calibration", "nowhere"], "nowhere: error[E543]: there is no such file."),
+        (["--calibration", "model.onnx"], "model.onnx: error[E140]: line 1 is no entry of a calibration cache: "),
+        (["--layer-precisions", "a"], "--layer-precisions: error[E549]: 'a' is no precision of a layer."),
+        (["--layer-precisions", "@nowhere"], "nowhere: error[E543]: there is no such file."),
+        (["--calibration", "calib.cache", "--precision", "fp16"], "--calibration: error[E532]: scales are for INT8. Add --precision int8."),
+    ],
+)
+def test_what_is_refused(arguments: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _check("--precision", "int8", *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"dlalint: {said}")
+    assert captured.err.count("\n") == 1
