@@ -14,6 +14,7 @@ from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
 from dlalint.int8.coverage import Needs, runs_in_fp16
 from dlalint.int8.findings import about_scales
+from dlalint.int8.quantized import about_quantized
 from dlalint.measured import NOTHING, Measured
 from dlalint.model.external import faulty_side_files
 from dlalint.partition import ENTRY
@@ -62,7 +63,7 @@ def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding], sca
     if risky:
         nodes = "1 node goes" if len(risky) == 1 else f"{len(risky)} nodes go"
         said.append(f"{nodes} beyond a limit that is only inferred, or could not be told at all.")
-    if target.precision == "int8" and scales is None:
+    if target.precision == "int8" and scales is None and "int8.calibrator" in placed.rules.limits:
         said.append("Whether every tensor has an INT8 scale: one without runs in FP16 or on the GPU. --calibration FILE checks it.")
     if scales is not None and scales.constants:
         operands = "1 constant operand has" if scales.constants == 1 else f"{scales.constants} constant operands have"
@@ -91,9 +92,7 @@ def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagn
     modes = rules.limits.get("precision.modes")
     if modes is not None and isinstance(modes.value, tuple) and target.precision not in modes.value:
         found.on_model("int8-unsupported", target.precision)
-    quantized = sum(node.op.op_type in ("QuantizeLinear", "DequantizeLinear") for node in view.model.graph.nodes)
-    if quantized and "quantization.explicit" in rules.limits:
-        found.on_model("explicit-quantization", quantized)
+    about_quantized(placed, view.model.graph, found)
     return causes
 
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from dlalint.engine import memory, quantities, quantities_movement, store  # noqa: F401  (importing registers the quantities)
+from dlalint.engine import (  # noqa: F401  (importing registers the quantities)
+    memory,
+    quantities,
+    quantities_movement,
+    quantities_quantize,
+    store,
+)
 from dlalint.engine.limits import INFERRED, LimitFiles, fault
 from dlalint.engine.predicates import NUMERIC, PREDICATES, in_words
 from dlalint.engine.registry import QUANTITIES, Quantity

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from dlalint.engine.diagnose import Diagnosis
 from dlalint.engine.memory import macs
 from dlalint.finding import Limit
-from dlalint.graph import Model
+from dlalint.graph import Device, Model
 from dlalint.int8.coverage import Needs, asked, needs, usable
 from dlalint.int8.moves import moves_only
 from dlalint.measured import Scales
@@ -42,6 +42,7 @@ def about_scales(placed: Placement, model: Model, scales: Scales, found: Diagnos
         elif not usable(scales.values[name]):
             _missing("scale-unusable", name, touching, scales.values[name], placed, found, None)
     _unequal(placed, model, needed, scales, found)
+    _about_images(placed, needed, scales, found)
     _about_names(placed, model, scales, found)
     for index, layer in enumerate(placed.network.layers):
         if asked(layer, model.graph, scales) == "fp32" and not layer.spec.helper:
@@ -103,6 +104,22 @@ def _compare(slug: str, index: int, names: Sequence[str], scales: Scales, found:
             scales=said + more,
             largest=f"{values[largest]:g}",
         )
+
+
+def _about_images(placed: Placement, needed: Needs, scales: Scales, found: Diagnosis) -> None:
+    """Network inputs that could be HWC4 images, were it not for the precision of the convolution that reads them."""
+    network, limit = placed.network, placed.rules.limits.get("io.hwc4_channels")
+    lost = {index for name, touching in needed.tensors.items() if not usable(scales.values.get(name, 0.0)) for index in touching}
+    in_fp16 = lost | (set(range(len(network.layers))) - needed.layers)
+    readers = network.consumers()
+    for name in network.inputs:
+        kind = network.types.get(name)
+        if limit is None or kind is None or kind.dims is None or len(kind.dims) != 4 or kind.dims[1] not in _items(limit):
+            continue
+        for index in readers.get(name, ()):
+            first = network.layers[index].spec.kind == "CONVOLUTION" and placed.partition.devices[index] is Device.DLA
+            if first and index in in_fp16:
+                found.on_layer("hwc4-in-fp16", index, None, tensor=name)
 
 
 def _about_names(placed: Placement, model: Model, scales: Scales, found: Diagnosis) -> None:
