@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from dlalint.graph import Node, TensorType
-from dlalint.graphview import Call, GraphView
+from dlalint.graphview import LOWERED_BY_FLOATS, Call, GraphView
 from dlalint.lower.context import Context, Lowering, Step, simple
 from dlalint.network import Layer, LayerSpec, Network, Operand
 from dlalint.target import Version
@@ -29,9 +29,7 @@ FAMILIES = (
     "shuffle",
     "slicing",
 )
-# operators whose layers depend on the values of their constants: integers always, and a few floats for these
-_FLOAT_DATA = frozenset({"Clip", "Pad", "Resize", "Upsample"})
-_MAX_ITEMS = 16
+_MAX_ITEMS = 16  # elements of a constant that a layer may depend on
 
 
 def table() -> Mapping[str, Lowering]:
@@ -61,27 +59,33 @@ class Lowerer:
         self._known: dict[tuple[int, Version], tuple[Step, ...]] = {}
         self._signatures: dict[tuple[Any, ...], Signature] = {}
         self._specs: dict[tuple[Any, ...], LayerSpec] = {}
-        self._last: tuple[GraphView, list[tuple[Call, Signature]]] | None = None
+        self._templates: dict[Version, dict[object, tuple[Step, ...]]] = {}  # by the kinds of calls
 
     def lower(self, view: GraphView, trt: Version) -> Network:
         """The network that the parser of release ``trt`` makes of ``view``, before the builder simplifies it."""
         layers: list[Layer] = []
         types: dict[str, TensorType] = {}
-        for call, signature in self._signed(view):
-            steps = self._known.get((signature.number, trt))
+        known = {} if view.unopened else self._templates.setdefault(trt, {})  # what is not opened here may be elsewhere
+        for call in view.calls:
+            if call.folded:
+                continue
+            steps = known.get(call.kind)
             if steps is None:
-                steps = self._known[signature.number, trt] = self._steps(view, call.node, signature, trt)
+                steps = self._template(view, call.node, trt)
+                if call.kind is not None:
+                    known[call.kind] = steps
             _instantiate(call, steps, layers, types)
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
 
-    def _signed(self, view: GraphView) -> list[tuple[Call, Signature]]:
-        """The calls that remain at run time with their signatures; kept for the next target."""
-        if self._last is None or self._last[0] is not view:
-            self._last = (view, [(call, self._signature(view, call.node)) for call in view.calls if not call.folded])
-        return self._last[1]
+    def _template(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
+        signature = self._signature(view, node)
+        steps = self._known.get((signature.number, trt))
+        if steps is None:
+            steps = self._known[signature.number, trt] = self._steps(view, node, signature, trt)
+        return steps
 
     def _signature(self, view: GraphView, node: Node) -> Signature:
-        floats = node.op.op_type in _FLOAT_DATA
+        floats = node.op.op_type in LOWERED_BY_FLOATS
         inputs = tuple(_operand(view, name, floats) if name else None for name in node.inputs)
         outputs = tuple(_type(view, name) if name else None for name in node.outputs)
         opset = view.model.opset
