@@ -71,6 +71,7 @@ class _Builder:
 
     def _visit_all(self) -> None:
         self._limit()
+        nameless = self.facts.pop("", None)  # an empty name is an omitted input, whatever else the file calls so
         opened = {(name, domain) for domain, name, _ in self.functions} | {("If", "")}
         judge = _Judge(self, self.model.opsets)
         for index, node in enumerate(self.model.graph.nodes):
@@ -79,6 +80,8 @@ class _Builder:
                 self._open(node, index)
             else:
                 judge.call(node, index)
+        if nameless is not None:
+            self.facts[""] = nameless
 
     def _open(self, node: Node, index: int) -> None:
         """Visit a node of the model that may be a call of a function or an If, and all that is inside of it."""
@@ -205,11 +208,7 @@ class _Judge:
                 return self._folded(node, found, lasting)
         lasting = lasting and not (hidden and op.op_type in SHAPED_BY_FLOATS | LOWERED_BY_FLOATS)
         inferred, answered = self._inferred(node, types, values)
-        folded = (
-            bool(node.inputs)
-            and not captured
-            and all(fact is not None and fact.constant for fact, name in zip(inputs, node.inputs, strict=True) if name)
-        )
+        folded = bool(node.inputs) and not captured and all(map(_is_constant, node.inputs, inputs))
         outer = [self.fact(name) for name in captured]
         free = not folded and (op.op_type in _DATA_DEPENDENT or any(fact is not None and fact.free for fact in (*inputs, *outer)))
         return Kind(tuple(kinds.fact(found, constant=folded, free=free) for found in inferred), folded), lasting and answered
@@ -235,6 +234,10 @@ class _Judge:
         believed = not (builder.overridden and not op.graphs and known)
         declared = [self.declared(name) if believed else None for name in node.outputs]
         return [merged(a, b) for a, b in zip(inferred or (None,) * count, declared, strict=True)], inferred is not None
+
+
+def _is_constant(name: str, fact: Fact | None) -> bool:
+    return not name or (fact is not None and fact.constant)
 
 
 # operators worth folding only when a value is at hand; Shape and Size need none
