@@ -95,11 +95,11 @@ class Network(_Parts):
     Who makes and who reads what is found out when it is first asked for; nobody may change the answers.
     """
 
-    def producers(self) -> Mapping[str, int]:
+    def producers(self) -> dict[str, int]:
         """The index of the layer that makes each tensor."""
         return self._producers
 
-    def consumers(self) -> Mapping[str, Sequence[int]]:
+    def consumers(self) -> dict[str, list[int]]:
         """The indices of the layers that read each tensor, in order, each once."""
         return self._consumers
 
