@@ -49,6 +49,13 @@ class Signature(NamedTuple):
     opset: int
 
 
+class Template(NamedTuple):
+    """The layers of all nodes of a kind. ``plain`` is the spec when it is one layer that reads and makes just what the node does."""
+
+    steps: tuple[Step, ...]
+    plain: LayerSpec | None
+
+
 class Lowerer:
     """Lowers views for any release; remembers what equal nodes became, since most nodes of a model are equal to others."""
 
@@ -59,7 +66,7 @@ class Lowerer:
         self._known: dict[tuple[int, Version], tuple[Step, ...]] = {}
         self._signatures: dict[tuple[Any, ...], Signature] = {}
         self._specs: dict[tuple[Any, ...], LayerSpec] = {}
-        self._templates: dict[Version, dict[object, tuple[Step, ...]]] = {}  # by the kinds of calls
+        self._templates: dict[Version, dict[object, Template]] = {}  # by the kinds of calls
 
     def lower(self, view: GraphView, trt: Version) -> Network:
         """The network that the parser of release ``trt`` makes of ``view``, before the builder simplifies it."""
@@ -69,15 +76,15 @@ class Lowerer:
         for call in view.calls:
             if call.folded:
                 continue
-            steps = known.get(call.kind)
-            if steps is None:
-                steps = self._template(view, call.node, trt)
+            template = known.get(call.kind)
+            if template is None:
+                template = _template(self._made_of(view, call.node, trt), call.node)
                 if call.kind is not None:
-                    known[call.kind] = steps
-            _instantiate(call, steps, layers, types)
+                    known[call.kind] = template
+            _instantiate(call, template, layers, types)
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
 
-    def _template(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
+    def _made_of(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
         signature = self._signature(view, node)
         steps = self._known.get((signature.number, trt))
         if steps is None:
@@ -147,12 +154,22 @@ def _type(view: GraphView, name: str) -> TensorType | None:
     return TensorType(kind.dtype, None)
 
 
-def _instantiate(call: Call, steps: Sequence[Step], layers: list[Layer], types: dict[str, TensorType]) -> None:
+def _template(steps: Sequence[Step], node: Node) -> Template:
+    """How to make ``steps`` for all nodes that are like ``node``."""
+    own = tuple(f"i{index}" for index in range(len(node.inputs))), tuple(f"o{index}" for index in range(len(node.outputs)))
+    plain = len(steps) == 1 and not steps[0].suffix and (steps[0].inputs, steps[0].outputs) == own and all(node.outputs)
+    return Template(tuple(steps), steps[0].spec if plain else None)
+
+
+def _instantiate(call: Call, template: Template, layers: list[Layer], types: dict[str, TensorType]) -> None:
     node = call.node
     label = node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
-    stem = next((name for name in node.outputs if name), label)
     origin = (call.origin,)
-    for step in steps:
+    if template.plain is not None:
+        layers.append(Layer(label, template.plain, node.inputs + call.captured, node.outputs, origin))
+        return
+    stem = next((name for name in node.outputs if name), label)
+    for step in template.steps:
         outputs = tuple(_name(node, ref, stem) for ref in step.outputs)
         kinds = zip(outputs, step.spec.outputs, strict=True)
         types.update({name: kind for name, kind in kinds if kind is not None and name not in node.outputs})

@@ -18,6 +18,7 @@ MAX_STEPS = 200_000  # nodes and calls on the way while functions are opened: a 
 MAX_NESTING = 30
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
+_NO_OUTPUT = TensorType("omitted", None)  # stands for an output that a node leaves out, which makes it another kind of call
 
 
 def build(model: Model, oracle: ShapeOracle, overrides: Overrides | None = None) -> GraphView:
@@ -40,6 +41,7 @@ class _Builder:
         self.facts: dict[str, Fact] = {}
         self.tensors: dict[str, Tensor] = {}  # constants as stored
         self.floats: dict[str, Value] = {}  # the values that facts hide
+        self.declared = {**model.graph.declared, "": _NO_OUTPUT}
         self.unopened: set[tuple[str, str]] = set()
         self.steps = len(model.graph.nodes)
         self.scopes: Scopes | None = None
@@ -167,7 +169,7 @@ class _Judge:
         self.rename = rename or {}
         self.kinds = builder.oracle.kinds.calls(opsets, model.opset, model.ir_version, builder.overridden)
         self.fact = builder.facts.get
-        self.declared = model.graph.declared.get
+        self.declared = builder.declared.get
 
     def call(self, node: Node, origin: int) -> None:
         """Type the outputs of ``node``, from memory where an equal call was met before."""
@@ -232,7 +234,7 @@ class _Judge:
             given = [None if value is OMITTED else value for value in values]
             inferred = builder.oracle.answer(op, types, given, count, self.opsets, builder.model.ir_version)
         believed = not (builder.overridden and not op.graphs and known)
-        declared = [self.declared(name) if believed else None for name in node.outputs]
+        declared = [self.declared(name) if believed and name else None for name in node.outputs]
         return [merged(a, b) for a, b in zip(inferred or (None,) * count, declared, strict=True)], inferred is not None
 
 
