@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from dlalint.diagnosis import diagnose, unchecked
 from dlalint.engine.check import Checker
-from dlalint.engine.memory import macs, weight_elements
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, dtype_size
@@ -51,7 +50,7 @@ def assemble(
 def line(view: GraphView, placed: Placement, book: RuleSet, converted: Placement | None = None) -> Line:
     """The placement on another target in one line; ``converted`` as for :func:`assemble`."""
     found = devices_of_nodes(view, placed)
-    counts = {device: sum(item is device for item in found) for device in Device}
+    counts = {device: found.count(device) for device in Device}
     rules = placed.rules
     unpublished = not rules.reason_without_dla and book.files.status(rules.target.release, rules.target.soc) == "unpublished"
     verdict = _worded(counts[Device.DLA], counts[Device.GPU], counts[Device.UNKNOWN], unpublished)
@@ -69,32 +68,36 @@ def _in_words(found: Line) -> str:
 
 def node_ids(view: GraphView) -> tuple[str, ...]:
     """A unique and stable id for each node: its name, else operator and first output; repeated ones are numbered."""
-    ids: list[str] = []
-    seen: dict[str, int] = {}
-    for node in view.model.graph.nodes:
-        base = node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
-        seen[base] = seen.get(base, 0) + 1
-        ids.append(base if seen[base] == 1 else f"{base}#{seen[base]}")
+    nodes = view.model.graph.nodes
+    ids = [node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}" for node in nodes]
+    if len(set(ids)) < len(ids):
+        seen: dict[str, int] = {}
+        for number, base in enumerate(ids):
+            seen[base] = seen.get(base, 0) + 1
+            if seen[base] > 1:
+                ids[number] = f"{base}#{seen[base]}"
     return tuple(ids)
 
 
 def devices_of_nodes(view: GraphView, placed: Placement) -> list[Device]:
     """Where each node of the model ends: on the DLA only if all of its work does."""
-    own: list[set[Device]] = [set() for _ in view.model.graph.nodes]
-    helping: list[set[Device]] = [set() for _ in view.model.graph.nodes]
+    own: list[Device | None] = [None] * len(view.model.graph.nodes)
+    helping: dict[int, Device] = {}
     for layer, device in zip(placed.network.layers, placed.partition.devices, strict=True):
         for number in layer.origin:
-            (helping if layer.spec.helper else own)[number].add(device)
-    found = []
-    for work, help_ in zip(own, helping, strict=True):
-        places = work or help_
-        if not places:
-            found.append(Device.FOLDED)
-        elif Device.UNKNOWN in places:
-            found.append(Device.UNKNOWN)
-        else:
-            found.append(Device.GPU if Device.GPU in places else Device.DLA)
-    return found
+            if layer.spec.helper:
+                helping[number] = _worse(helping.get(number), device)
+            elif own[number] is not device:
+                own[number] = _worse(own[number], device)
+    return [device or helping.get(number, Device.FOLDED) for number, device in enumerate(own)]
+
+
+def _worse(first: Device | None, second: Device) -> Device:
+    """Where a node ends whose layers end in two places."""
+    return second if first is None or _RANK[second] > _RANK[first] else first
+
+
+_RANK = {Device.DLA: 0, Device.GPU: 1, Device.UNKNOWN: 2}
 
 
 def _nodes(
@@ -103,27 +106,21 @@ def _nodes(
     codes: dict[int, set[str]] = {}
     for finding in findings:
         codes.setdefault(finding.node_index, set()).add(finding.code)
-    segment: dict[int, int] = {}
-    work: dict[int, int] = {}
-    for index, layer in enumerate(placed.network.layers):
-        for number in layer.origin:
-            if not layer.spec.helper or number not in segment:
-                segment[number] = placed.partition.segment_of[index]
-        if layer.origin:
-            work[layer.origin[0]] = work.get(layer.origin[0], 0) + macs(layer.spec)
+    nodes = view.model.graph.nodes
+    segment = [-1] * len(nodes)
+    work = [0] * len(nodes)
+    for layer, own, load in zip(placed.network.layers, placed.partition.segment_of, placed.loads, strict=True):
+        origin = layer.origin
+        for number in origin:
+            if not layer.spec.helper or segment[number] < 0:
+                segment[number] = own
+        if origin:
+            work[origin[0]] += load.macs
+    said = [tuple(sorted(codes[number])) if number in codes else () for number in range(len(nodes))]
+    rows = zip(nodes, ids, found, segment, said, work, strict=True)
     return tuple(
-        NodePlacement(
-            number,
-            node.name,
-            ids[number],
-            node.op.op_type,
-            node.op.domain,
-            found[number],
-            segment.get(number, -1),
-            tuple(sorted(codes.get(number, ()))),
-            work.get(number, 0),
-        )
-        for number, node in enumerate(view.model.graph.nodes)
+        NodePlacement(number, node.name, id_, node.op.op_type, node.op.domain, device, own, rules, macs)
+        for number, (node, id_, device, own, rules, macs) in enumerate(rows)
     )
 
 
@@ -146,8 +143,8 @@ def _boundaries(placed: Placement) -> dict[str, Boundary]:
 
 
 def _summary(placed: Placement, nodes: Sequence[NodePlacement], boundaries: dict[str, Boundary]) -> Summary:
-    partition, network, rules = placed.partition, placed.network, placed.rules
-    on_dla = [index for index, device in enumerate(partition.devices) if device is Device.DLA]
+    partition, rules = placed.partition, placed.rules
+    weights = sum(load.weights for load, device in zip(placed.loads, partition.devices, strict=True) if device is Device.DLA)
     switches = reformats = crossing_bytes = 0
     for crossing in partition.crossings:
         ends = [partition.segments[end].device is Device.DLA if end >= 0 else False for end in (crossing.source, crossing.target)]
@@ -157,15 +154,17 @@ def _summary(placed: Placement, nodes: Sequence[NodePlacement], boundaries: dict
         if crossing.source >= 0 and crossing.target >= 0:
             switches += 1
             crossing_bytes += boundaries[crossing.tensor].bytes or 0
-    count = {device: sum(node.device is device for node in nodes) for device in Device}
-    work = {device: sum(node.macs for node in nodes if node.device is device) for device in Device}
+    devices = [node.device for node in nodes]
+    work = dict.fromkeys(Device, 0)
+    for node in nodes:
+        work[node.device] += node.macs
     limit = rules.limits.get("loadables.max")
     return Summary(
         len(nodes),
-        count[Device.DLA],
-        count[Device.GPU],
-        count[Device.FOLDED],
-        count[Device.UNKNOWN],
+        devices.count(Device.DLA),
+        devices.count(Device.GPU),
+        devices.count(Device.FOLDED),
+        devices.count(Device.UNKNOWN),
         work[Device.DLA],
         work[Device.GPU],
         len(partition.kept),
@@ -174,7 +173,7 @@ def _summary(placed: Placement, nodes: Sequence[NodePlacement], boundaries: dict
         switches,
         crossing_bytes,
         reformats,
-        sum(weight_elements(network.layers[index].spec) for index in on_dla) * rules.target.element_bytes,
+        weights * rules.target.element_bytes,
     )
 
 

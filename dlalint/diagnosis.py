@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dlalint.engine.check import SHAPE, Checker
 from dlalint.engine.diagnose import Diagnosis
-from dlalint.engine.memory import weight_elements
 from dlalint.engine.predicates import bytes_in_words
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
-from dlalint.int8.coverage import Needs, runs_in_fp16
+from dlalint.int8.coverage import Needs, kind_in_words, runs_in_fp16
 from dlalint.int8.findings import about_scales
 from dlalint.int8.quantized import about_quantized
 from dlalint.measured import NOTHING, Measured
@@ -98,8 +97,10 @@ def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagn
 
 def _about_layers(placed: Placement, found: Diagnosis, causes: dict[str, int]) -> None:
     layers, partition = placed.network.layers, placed.partition
-    for index, verdict in enumerate(placed.verdicts):
-        layer = layers[index]
+    unknown = {index for index, device in enumerate(partition.devices) if device is Device.UNKNOWN}
+    broken = {index for index, verdict in enumerate(placed.verdicts) if verdict.violations}
+    for index in sorted(broken.union(placed.behind, partition.refused, unknown)):
+        layer, verdict = layers[index], placed.verdicts[index]
         if layer.spec.helper:
             continue
         found.layer(index, verdict, causes)
@@ -110,13 +111,13 @@ def _about_layers(placed: Placement, found: Diagnosis, causes: dict[str, int]) -
             found.on_layer("concat-of-outside", index, layer.spec.params.get("count"))
         elif beside != LATE:
             found.on_layer("reshape-beside-slice-or-concat", index, beside)
-        if partition.devices[index] is Device.UNKNOWN and SHAPE in verdict.unknown:
+        if index in unknown and SHAPE in verdict.unknown:
             names = [name for name in (*layer.inputs, *layer.outputs) if name not in placed.network.types]
             found.on_layer("shape-unknown", index, names[0] if names else layer.outputs[0])
 
 
 def _about_partition(placed: Placement, found: Diagnosis) -> None:
-    rules, partition, layers = placed.rules, placed.partition, placed.network.layers
+    rules, partition = placed.rules, placed.partition
     lost = sum(len(partition.candidates[number]) for number in partition.dropped)
     if partition.dropped:
         cause = found.on_model("too-many-loadables", len(partition.candidates), lost="1 layer" if lost == 1 else f"{lost} layers")
@@ -126,41 +127,65 @@ def _about_partition(placed: Placement, found: Diagnosis) -> None:
     guide = rules.limits.get("loadables.guide")
     if guide is not None and isinstance(guide.value, int) and len(partition.kept) > guide.value:
         found.on_model("loadables-over-guide", len(partition.kept))
-    producers, consumers = placed.network.producers(), placed.network.consumers()
-    for index in (member for number in partition.kept for member in partition.candidates[number]):
-        layer = layers[index]
-        around = [producers[name] for name in layer.inputs if name in producers]
-        around += [reader for name in layer.outputs for reader in consumers.get(name, ())]
-        reshapes = [layers[other].spec for other in around if partition.devices[other] is Device.GPU and layers[other].spec.helper]
-        ranks = [spec.params.get("ranks") for spec in reshapes]
-        if ranks:
-            flat = [int(rank) for shape in ranks if isinstance(shape, tuple) for rank in shape if rank != 4]
-            found.on_layer("reshapes-around-layer", index, max(flat, default=4))
-        if rules.target.precision == "int8" and runs_in_fp16(layer, placed):
-            found.on_layer(
-                "int8-runs-in-fp16", index, str(layer.spec.params.get("op")) if layer.spec.kind == "ACTIVATION" else layer.spec.kind
-            )
+    _reshapes_around(placed, found)
+    if rules.target.precision == "int8":
+        _int8(placed, found)
     _memory(placed, found)
     _io(placed, found)
 
 
-def _memory(placed: Placement, found: Diagnosis) -> None:
-    rules, partition, network = placed.rules, placed.partition, placed.network
-    size = rules.target.element_bytes
+def _members(placed: Placement) -> Iterator[int]:
+    """The layers in loadables, loadable by loadable."""
+    return (member for number in placed.partition.kept for member in placed.partition.candidates[number])
+
+
+def _reshapes_around(placed: Placement, found: Diagnosis) -> None:
+    """Layers in loadables whose neighbours are reshapes that were made for them and stay on the GPU."""
+    layers, network = placed.network.layers, placed.network
+    devices = placed.partition.devices
+    outside = {index for index, layer in enumerate(layers) if layer.spec.helper and devices[index] is Device.GPU}
+    if not outside:
+        return
     producers, consumers = network.producers(), network.consumers()
+    for index in _members(placed):
+        layer = layers[index]
+        around = [producers[name] for name in layer.inputs if name in producers]
+        around += [reader for name in layer.outputs for reader in consumers.get(name, ())]
+        ranks = [layers[other].spec.params.get("ranks") for other in around if other in outside]
+        if ranks:
+            flat = [int(rank) for shape in ranks if isinstance(shape, tuple) for rank in shape if rank != 4]
+            found.on_layer("reshapes-around-layer", index, max(flat, default=4))
+
+
+def _int8(placed: Placement, found: Diagnosis) -> None:
+    for index in _members(placed):
+        layer = placed.network.layers[index]
+        if runs_in_fp16(layer, placed):
+            found.on_layer("int8-runs-in-fp16", index, kind_in_words(layer))
+
+
+def _memory(placed: Placement, found: Diagnosis) -> None:
+    rules, partition = placed.rules, placed.partition
+    size = rules.target.element_bytes
     for number in partition.kept:
         members = frozenset(partition.candidates[number])
-        weights = sum(weight_elements(network.layers[index].spec) for index in members) * size
-        inner = 0
-        for index in members:
-            for name, kind in zip(network.layers[index].outputs, network.layers[index].spec.outputs, strict=False):
-                readers = consumers.get(name, ())
-                if kind is not None and readers and all(reader in members for reader in readers) and producers[name] == index:
-                    inner += (kind.elements or 0) * size
+        weights = sum(placed.loads[index].weights for index in members) * size
+        inner = sum(_inner_elements(placed, members)) * size
         for slug, used, limit in (("weights-too-large", weights, "memory.weights"), ("tensors-too-large", inner, "memory.tensors")):
             allowed = rules.limits.get(limit)
             if allowed is not None and isinstance(allowed.value, int) and used >= allowed.value:
                 found.on_layer(slug, min(members), used, amount=bytes_in_words(used), room=bytes_in_words(allowed.value))
+
+
+def _inner_elements(placed: Placement, members: frozenset[int]) -> Iterator[int]:
+    """The elements of each tensor that is made and read by ``members`` alone."""
+    network, loads = placed.network, placed.loads
+    producers, consumers, layers = network.producers(), network.consumers(), network.layers
+    for index in members:
+        for name, elements in zip(layers[index].outputs, loads[index].outputs, strict=False):
+            readers = consumers.get(name)
+            if readers and members.issuperset(readers) and producers[name] == index:
+                yield elements
 
 
 def _io(placed: Placement, found: Diagnosis) -> None:

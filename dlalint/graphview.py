@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from dlalint.graph import Model, Node, Scalar, Tensor, TensorType
 
+# operators whose output shape, or whose layers, depend on the values of float constants
+SHAPED_BY_FLOATS = frozenset({"Resize", "Upsample", "Range", "OneHot", "RoiAlign"})
+LOWERED_BY_FLOATS = frozenset({"Clip", "Pad", "Resize", "Upsample"})
+
 
 class Value(NamedTuple):
     """A known tensor. ``items`` are in row-major order, as many as the product of ``shape``.
@@ -20,12 +24,16 @@ class Value(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One operator call of the opened model. ``origin`` is the index of the model's own node it comes from."""
+    """One operator call of the opened model. ``origin`` is the index of the model's own node it comes from.
+
+    Calls that share a ``kind`` are alike in all but names: what is found out about one holds for all. ``None`` stands alone.
+    """
 
     node: Node
     origin: int
     captured: tuple[str, ...]
     folded: bool
+    kind: object = None
 
 
 class GraphView(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple, Union
 
 from dlalint.graph import Scalar, TensorType
@@ -80,24 +81,70 @@ class Layer(NamedTuple):
     origin: tuple[int, ...]
 
 
-class Network(NamedTuple):
-    """The layers in the parser's order, with the network's inputs and outputs by tensor name."""
-
+class _Parts(NamedTuple):
     layers: tuple[Layer, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     types: Mapping[str, TensorType]
     dynamic: frozenset[str]
 
+
+class Network(_Parts):
+    """The layers in the parser's order, with the network's inputs and outputs by tensor name.
+
+    Who makes and who reads what is found out when it is first asked for; nobody may change the answers.
+    """
+
     def producers(self) -> dict[str, int]:
         """The index of the layer that makes each tensor."""
-        return {name: index for index, layer in enumerate(self.layers) for name in layer.outputs if name}
+        return self._producers
 
     def consumers(self) -> dict[str, list[int]]:
         """The indices of the layers that read each tensor, in order, each once."""
+        return self._consumers
+
+    def before(self) -> Sequence[Sequence[int]]:
+        """For each layer the layers that it reads, in order."""
+        return self._before
+
+    def after(self) -> Sequence[Sequence[int]]:
+        """For each layer the layers that read it, in order."""
+        return self._after
+
+    @cached_property
+    def _producers(self) -> dict[str, int]:
+        found = {name: index for index, layer in enumerate(self.layers) for name in layer.outputs}
+        found.pop("", None)
+        return found
+
+    @cached_property
+    def _consumers(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for index, layer in enumerate(self.layers):
-            for name in dict.fromkeys(layer.inputs):
-                if name:
-                    found.setdefault(name, []).append(index)
+            for name in layer.inputs:
+                known = found.get(name)
+                if known is None:
+                    found[name] = [index]
+                elif known[-1] != index:
+                    known.append(index)
+        found.pop("", None)
+        return found
+
+    @cached_property
+    def _before(self) -> list[list[int]]:
+        makes = self._producers.get
+        found = []
+        for index, layer in enumerate(self.layers):
+            sources = [source for source in map(makes, layer.inputs) if source is not None]
+            if len(sources) > 1 or index in sources:
+                sources = sorted(set(sources) - {index})
+            found.append(sources)
+        return found
+
+    @cached_property
+    def _after(self) -> list[list[int]]:
+        found: list[list[int]] = [[] for _ in self.layers]
+        for index, sources in enumerate(self._before):
+            for source in sources:
+                found[source].append(index)
         return found

@@ -7,7 +7,7 @@ differs; move each layer to the latest group it can be in; take out what the DLA
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -43,73 +43,59 @@ class Grouping(NamedTuple):
     refused: Mapping[int, str]
 
 
-class Wiring:
-    """Who feeds whom, by layer index."""
-
-    def __init__(self, network: Network) -> None:
-        producers = network.producers()
-        self.layers = network.layers
-        self.before: list[list[int]] = [
-            sorted({producers[name] for name in layer.inputs if name in producers} - {index}) for index, layer in enumerate(network.layers)
-        ]
-        self.after: list[list[int]] = [[] for _ in network.layers]
-        for index, sources in enumerate(self.before):
-            for source in sources:
-                self.after[source].append(index)
-
-
 def group(network: Network, capable: Sequence[bool], batches: Sequence[int | None], mechanism: Mechanism, refuse: Refuse) -> Grouping:
     """The candidates and loadables of ``network``.
 
     ``capable`` says which layers the DLA takes alone, ``batches`` their batch as the DLA counts it, ``refuse`` which layers of given groups
     the DLA compiler refuses, with the slug of the reason.
     """
-    wiring = Wiring(network)
-    order = _order(wiring, mechanism.walk)
-    groups = _walk(wiring, order, capable)
-    traits = [Traits(batches[index], source) for index, source in enumerate(_sources(network, mechanism))]
+    order = _order(network, mechanism.walk)
+    groups = _walk(network, order, {index for index, able in enumerate(capable) if able})
+    traits = _traits(network, batches, mechanism)
     if mechanism.cut_batch:
         groups = [part for found in groups for part in _cut(found, traits)]
-    if mechanism.sink:
-        groups = _sink(wiring, groups, order, traits)
-    refused = {index: ENTRY for members in groups for index in _entries(wiring, members, mechanism.entry_gpu)}
-    groups = [part for old in groups for part in _split(wiring, order, old, refused)]
+    if mechanism.sink and len(groups) > 1:
+        groups = _sink(network, groups, order, traits)
+    refused = {index: ENTRY for members in groups for index in _entries(network, members, mechanism.entry_gpu)}
+    groups = _split(network, order, groups, refused)
     while found := {index: why for index, why in refuse([tuple(part) for part in groups]).items() if index not in refused}:
         refused.update(found)
-        groups = [part for old in groups for part in _split(wiring, order, old, refused)]
+        groups = _split(network, order, groups, refused)
     return Grouping(tuple(tuple(sorted(part)) for part in groups), _largest(groups, mechanism.limit), refused)
 
 
-def _order(wiring: Wiring, walk: str) -> list[int]:
-    count = len(wiring.layers)
+def _order(network: Network, walk: str) -> Sequence[int]:
+    count = len(network.layers)
     if walk == "parser":
-        return list(range(count))
-    waiting = [len(sources) for sources in wiring.before]
+        return range(count)
+    after = network.after()
+    waiting = [len(sources) for sources in network.before()]
     ready = [(0, index) for index in range(count) if waiting[index] == 0]
     heapq.heapify(ready)
     order = []
     while ready:
         depth, index = heapq.heappop(ready)
         order.append(index)
-        for reader in wiring.after[index]:
+        for reader in after[index]:
             waiting[reader] -= 1
             if waiting[reader] == 0:
                 heapq.heappush(ready, (depth + 1, reader))
     return order
 
 
-def _walk(wiring: Wiring, order: Sequence[int], capable: Sequence[bool]) -> list[list[int]]:
+def _walk(network: Network, order: Sequence[int], capable: Set[int]) -> list[list[int]]:
     """One group is open at a time: a layer joins unless it depends on the group through a layer outside of it."""
+    before = network.before()
     groups: list[list[int]] = []
     inside: set[int] = set()
     behind: set[int] = set()  # layers outside that depend on the open group
     for index in order:
-        sources = wiring.before[index]
-        if not capable[index]:
-            if any(source in inside or source in behind for source in sources):
+        sources = before[index]
+        if index not in capable:
+            if not (inside.isdisjoint(sources) and behind.isdisjoint(sources)):
                 behind.add(index)
             continue
-        if not groups or any(source in behind for source in sources):
+        if not groups or (behind and not behind.isdisjoint(sources)):
             groups.append([])
             inside, behind = set(), set()
         groups[-1].append(index)
@@ -130,32 +116,39 @@ class Traits(NamedTuple):
         return bool(self.source and other.source and self.source != other.source)
 
 
-def _sources(network: Network, mechanism: Mechanism) -> list[str]:
-    """The tensor that each converted product reads, before the reshape made for it."""
-    if not mechanism.cut_source:
-        return [""] * len(network.layers)
-    made_for_product = {layer.outputs[0]: layer.inputs[0] for layer in network.layers if layer.spec.kind == "SHUFFLE" and layer.spec.helper}
-    return [made_for_product.get(layer.inputs[0], layer.inputs[0]) if layer.spec.params.get("product") else "" for layer in network.layers]
+def _traits(network: Network, batches: Sequence[int | None], mechanism: Mechanism) -> list[Traits]:
+    """The traits of each layer; what a converted product reads counts before the reshape made for it."""
+    alike = {batch: Traits(batch, "") for batch in set(batches)}
+    traits = [alike[batch] for batch in batches]
+    layers = network.layers
+    products = [index for index, layer in enumerate(layers) if layer.spec.params.get("product")] if mechanism.cut_source else []
+    if products:
+        reshaped = {layer.outputs[0]: layer.inputs[0] for layer in layers if layer.spec.kind == "SHUFFLE" and layer.spec.helper}
+        for index in products:
+            source = layers[index].inputs[0]
+            traits[index] = Traits(batches[index], reshaped.get(source, source))
+    return traits
 
 
 def _cut(members: Sequence[int], traits: Sequence[Traits]) -> list[list[int]]:
     """``members`` cut between neighbours that clash."""
     parts = [[members[0]]]
     for last, index in pairwise(members):
-        if traits[last].clash(traits[index]):
+        if traits[last] is not traits[index] and traits[last].clash(traits[index]):
             parts.append([])
         parts[-1].append(index)
     return parts
 
 
-def _sink(wiring: Wiring, groups: list[list[int]], order: Sequence[int], traits: Sequence[Traits]) -> list[list[int]]:
+def _sink(network: Network, groups: list[list[int]], order: Sequence[int], traits: Sequence[Traits]) -> list[list[int]]:
     """Every layer in the latest group that it can be in: none of its readers earlier, none behind a layer outside, no clash."""
+    after = network.after()
     last = len(groups) - 1
     shared = [{traits[index] for index in members} for members in groups]
     place = {index: number for number, members in enumerate(groups) for index in members}
     latest: dict[int, int] = {}
     for index in reversed(order):
-        bound = min((latest[reader] - (index not in place and reader in place) for reader in wiring.after[index]), default=last)
+        bound = min((latest[reader] - (index not in place and reader in place) for reader in after[index]), default=last)
         if index in place:
             own, start = traits[index], place[index]
             bound = next((number for number in range(bound, start, -1) if not any(own.clash(other) for other in shared[number])), start)
@@ -169,23 +162,33 @@ def _sink(wiring: Wiring, groups: list[list[int]], order: Sequence[int], traits:
     return [members for members in sunk if members]
 
 
-def _entries(wiring: Wiring, members: Sequence[int], kinds: frozenset[str]) -> list[int]:
+def _entries(network: Network, members: Sequence[int], kinds: frozenset[str]) -> list[int]:
     """The members of these kinds that read nothing from their own group."""
-    inside = set(members)
+    chosen = [index for index in members if network.layers[index].spec.kind in kinds] if kinds else []
+    if not chosen:
+        return []
+    inside, before = set(members), network.before()
     found = []
-    for index in members if kinds else ():
-        if wiring.layers[index].spec.kind in kinds and not inside.intersection(wiring.before[index]):
+    for index in chosen:
+        if inside.isdisjoint(before[index]):
             inside.discard(index)
             found.append(index)
     return found
 
 
-def _split(wiring: Wiring, order: Sequence[int], members: Sequence[int], refused: Mapping[int, str]) -> list[list[int]]:
-    """A group without its refused layers, split where one of them lies between two others."""
-    if not any(index in refused for index in members):
-        return [list(members)]
-    inside = set(members) - set(refused)
-    return _walk(wiring, order, [index in inside for index in range(len(wiring.layers))])
+def _split(network: Network, order: Sequence[int], groups: list[list[int]], refused: Mapping[int, str]) -> list[list[int]]:
+    """The groups without their refused layers, split where one of them lies between two others."""
+    if not refused:
+        return groups
+    place = order if isinstance(order, range) else {index: number for number, index in enumerate(order)}
+    parts: list[list[int]] = []
+    for members in groups:
+        left = {index for index in members if index not in refused}
+        if len(left) == len(members):
+            parts.append(members)
+        elif left:
+            parts += _walk(network, order[place[members[0]] : place[members[-1]] + 1], left)
+    return parts
 
 
 def _largest(groups: Sequence[Sequence[int]], limit: int | None) -> tuple[int, ...]:

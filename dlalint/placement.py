@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dlalint.engine.check import Checker, Verdict
 from dlalint.engine.diagnose import behind_gpu, beside
-from dlalint.engine.quantities import effective_batch, first_data
+from dlalint.engine.memory import Load
 from dlalint.engine.ruleset import TargetRules
 from dlalint.network import Network
 from dlalint.partition import Grouping, Mechanism, devices, group
@@ -25,6 +25,7 @@ class Placement(NamedTuple):
 
     rules: TargetRules
     network: Network
+    loads: tuple[Load, ...]
     verdicts: tuple[Verdict, ...]
     partition: Partition
     behind: Mapping[int, int]
@@ -35,30 +36,32 @@ def place(network: Network, rules: TargetRules, checker: Checker, barred: frozen
 
     ``barred`` are the indices of layers that the user sends to the GPU although the DLA would take them.
     """
+    loads = checker.loads(network)
     if rules.reason_without_dla:
         none = Grouping((), (), {})
         verdicts = (Verdict((), ()),) * len(network.layers)
-        return Placement(rules, network, verdicts, partition(network, none, devices(network, none, frozenset())), {})
+        return Placement(rules, network, loads, verdicts, partition(network, none, devices(network, none, frozenset())), {})
     verdicts = checker.judge(network, rules)
-    refused = [verdict.refused("layer") for verdict in verdicts]
-    capable = [not gone and not verdict.unknown for gone, verdict in zip(refused, verdicts, strict=True)]
-    for index in barred:
+    doubtful = [index for index, verdict in enumerate(verdicts) if verdict.violations or verdict.unknown]
+    refused = {index for index in doubtful if verdicts[index].refused("layer")}
+    late = frozenset(index for index in doubtful if verdicts[index].refused(LATE))
+    unsure = {index for index in doubtful if verdicts[index].unknown}
+    capable = [True] * len(verdicts)
+    for index in (*refused, *unsure, *barred):
         capable[index] = False
     behind = behind_gpu(network, capable) if rules.placement["constants_follow_gpu"] else {}
     for index in behind:
         capable[index] = False
-    late = frozenset(index for index, verdict in enumerate(verdicts) if verdict.refused(LATE))
 
     def refuse(groups: Sequence[Sequence[int]]) -> dict[int, str]:
-        found = {index: LATE for members in groups for index in members if index in late}
+        found = {index: LATE for members in groups for index in members if index in late} if late else {}
         if "reshape.beside" in rules.limits:
             found.update(beside(network, groups))
         return found
 
-    batches = [effective_batch(first_data(layer.spec)) for layer in network.layers]
-    grouping = group(network, capable, batches, _mechanism(rules), refuse)
-    unknown = frozenset(index for index, verdict in enumerate(verdicts) if verdict.unknown and not refused[index] and index not in late)
-    return Placement(rules, network, verdicts, partition(network, grouping, devices(network, grouping, unknown)), behind)
+    grouping = group(network, capable, [load.batch for load in loads], _mechanism(rules), refuse)
+    unknown = frozenset(unsure - refused - late)
+    return Placement(rules, network, loads, verdicts, partition(network, grouping, devices(network, grouping, unknown)), behind)
 
 
 def _mechanism(rules: TargetRules) -> Mechanism:

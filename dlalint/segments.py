@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dlalint.graph import Device
 from dlalint.network import Network
-from dlalint.partition import Grouping, Wiring
+from dlalint.partition import Grouping
 from dlalint.plan import Crossing, Partition, Segment
 
 
@@ -20,25 +20,31 @@ def partition(network: Network, grouping: Grouping, devices: tuple[Device, ...])
             segment_of[index] = number
     crossings = _crossings(network, segment_of)
     kept = frozenset(grouping.kept)
+    enters: list[dict[str, None]] = [{} for _ in runs]
+    leaves: list[dict[str, None]] = [{} for _ in runs]
+    for crossing in crossings:
+        if crossing.target >= 0:
+            enters[crossing.target][crossing.tensor] = None
+        if crossing.source >= 0:
+            leaves[crossing.source][crossing.tensor] = None
     segments = []
     for number, (candidate, members) in enumerate(runs):
         device = Device.DLA if candidate in kept else Device.GPU
-        unknown = [devices[index] is Device.UNKNOWN for index in members]
-        if device is Device.GPU and unknown and all(unknown):
+        if device is Device.GPU and members and all(devices[index] is Device.UNKNOWN for index in members):
             device = Device.UNKNOWN
-        inputs = tuple(dict.fromkeys(found.tensor for found in crossings if found.target == number))
-        outputs = tuple(dict.fromkeys(found.tensor for found in crossings if found.source == number))
-        segments.append(Segment(number, device, tuple(members), inputs, outputs, candidate < 0 or candidate in kept))
+        placed = candidate < 0 or candidate in kept
+        segments.append(Segment(number, device, tuple(members), tuple(enters[number]), tuple(leaves[number]), placed))
     return Partition(devices, grouping.groups, grouping.kept, grouping.refused, tuple(segments), tuple(segment_of), crossings)
 
 
 def _runs(network: Network, grouping: Grouping) -> list[tuple[int, list[int]]]:
     """Candidate number (-1 for a run of GPU layers) and layers of each segment."""
-    wiring = Wiring(network)
     count = len(network.layers)
-    candidate_of = {index: number for number, members in enumerate(grouping.groups) for index in members}
-    unit = [candidate_of.get(index, -1 - index) for index in range(count)]
-    before = _units_before(wiring, unit)
+    unit = list(range(-1, -1 - count, -1))
+    for number, members in enumerate(grouping.groups):
+        for index in members:
+            unit[index] = number
+    before = _units_before(network, unit)
     after: dict[int, list[int]] = {}
     for reader, sources in before.items():
         for source in sources:
@@ -65,10 +71,12 @@ def _runs(network: Network, grouping: Grouping) -> list[tuple[int, list[int]]]:
     return [(candidate, sorted(found)) for candidate, found in runs]
 
 
-def _units_before(wiring: Wiring, unit: Sequence[int]) -> dict[int, set[int]]:
+def _units_before(network: Network, unit: Sequence[int]) -> dict[int, set[int]]:
     before: dict[int, set[int]] = {key: set() for key in unit}
-    for index, sources in enumerate(wiring.before):
-        before[unit[index]].update(unit[source] for source in sources if unit[source] != unit[index])
+    for own, sources in zip(unit, network.before(), strict=True):
+        for source in sources:
+            if unit[source] != own:
+                before[own].add(unit[source])
     return before
 
 
@@ -76,11 +84,12 @@ def _crossings(network: Network, segment_of: Sequence[int]) -> tuple[Crossing, .
     producers = network.producers()
     found: dict[Crossing, None] = {}
     inputs = frozenset(network.inputs)
-    for index, layer in enumerate(network.layers):
+    for layer, own in zip(network.layers, segment_of, strict=True):
         for name in layer.inputs:
-            source = segment_of[producers[name]] if name in producers else -1
-            if source != segment_of[index] and (source >= 0 or name in inputs):
-                found[Crossing(name, source, segment_of[index])] = None
+            maker = producers.get(name)
+            source = segment_of[maker] if maker is not None else -1
+            if source != own and (source >= 0 or name in inputs):
+                found[Crossing(name, source, own)] = None
     for name in network.outputs:
         if name in producers:
             found[Crossing(name, segment_of[producers[name]], -1)] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from dlalint.engine.memory import Load, load
 from dlalint.engine.predicates import failing
 from dlalint.engine.registry import SKIP, Quantity
 from dlalint.engine.ruleset import BoundCard, TargetRules
@@ -41,22 +42,40 @@ class Checker:
 
     def __init__(self) -> None:
         self._measured: dict[tuple[LayerSpec, str, int], Any] = {}
-        self._verdicts: dict[tuple[LayerSpec, int], Verdict] = {}
+        self._verdicts: dict[int, dict[LayerSpec, Verdict]] = {}
         self._rules: list[TargetRules] = []  # kept alive, because verdicts are remembered by identity
+        self._loads: dict[LayerSpec, Load] = {}
 
     def judge(self, network: Network, rules: TargetRules) -> tuple[Verdict, ...]:
         """The verdict of each layer of ``network``."""
-        if not any(known is rules for known in self._rules):
-            self._rules.append(rules)
-        return tuple(self.judge_layer(layer.spec, rules) for layer in network.layers)
+        known = self._known(rules)
+        specs = [layer.spec for layer in network.layers]
+        for spec in set(specs).difference(known):
+            known[spec] = self._judge(spec, rules)
+        return tuple(map(known.__getitem__, specs))
 
     def judge_layer(self, spec: LayerSpec, rules: TargetRules) -> Verdict:
         """The verdict of one kind of layer."""
-        key = (spec, id(rules))
-        found = self._verdicts.get(key)
+        known = self._known(rules)
+        found = known.get(spec)
         if found is None:
-            found = self._verdicts[key] = self._judge(spec, rules)
+            found = known[spec] = self._judge(spec, rules)
         return found
+
+    def _known(self, rules: TargetRules) -> dict[LayerSpec, Verdict]:
+        found = self._verdicts.get(id(rules))
+        if found is None:
+            self._rules.append(rules)
+            found = self._verdicts[id(rules)] = {}
+        return found
+
+    def loads(self, network: Network) -> tuple[Load, ...]:
+        """The work and memory of each layer of ``network``."""
+        known = self._loads
+        specs = [layer.spec for layer in network.layers]
+        for spec in set(specs).difference(known):
+            known[spec] = load(spec)
+        return tuple(map(known.__getitem__, specs))
 
     def _judge(self, spec: LayerSpec, rules: TargetRules) -> Verdict:
         violations: list[Violation] = []

@@ -11,7 +11,7 @@ from dlalint.engine.predicates import in_words, value_in_words
 from dlalint.engine.registry import QUANTITIES, SKIP
 from dlalint.engine.ruleset import BoundCard, Card, RuleSet, TargetRules, limit_in_words
 from dlalint.finding import ERROR, Finding, Limit, LimitValue
-from dlalint.network import Layer, Network
+from dlalint.network import Layer, LayerSpec, Network
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 
@@ -201,13 +201,13 @@ class Filler(NamedTuple):
 def beside(network: Network, groups: Sequence[Sequence[int]]) -> Iterator[tuple[int, str]]:
     """Reshapes that touch a slice or concatenation of their own group, with the kind they touch."""
     producers, consumers = network.producers(), network.consumers()
-    for members in groups:
+    reshapes = frozenset(index for index, layer in enumerate(network.layers) if _reshapes(layer.spec))
+    for members in groups if reshapes else ():
         inside = frozenset(members)
         for index in members:
-            layer = network.layers[index]
-            moves = layer.spec.params.get("moves")
-            if layer.spec.kind != "SHUFFLE" or not isinstance(moves, tuple) or "reshape" not in moves:
+            if index not in reshapes:
                 continue
+            layer = network.layers[index]
             around = [producers[name] for name in layer.inputs if name in producers]
             around += [reader for name in layer.outputs for reader in consumers.get(name, ())]
             kinds = [network.layers[other].spec.kind for other in around if other in inside]
@@ -216,13 +216,20 @@ def beside(network: Network, groups: Sequence[Sequence[int]]) -> Iterator[tuple[
                 yield index, found
 
 
+def _reshapes(spec: LayerSpec) -> bool:
+    if spec.kind != "SHUFFLE":
+        return False
+    moves = spec.params.get("moves")
+    return isinstance(moves, tuple) and "reshape" in moves
+
+
 def behind_gpu(network: Network, capable: Sequence[bool]) -> dict[int, int]:
     """Sums and products with a constant that read a layer on the GPU, and that layer. Source: build-dla-tutorial."""
     producers = network.producers()
     found: dict[int, int] = {}
     for index, layer in enumerate(network.layers):
         spec = layer.spec
-        if not capable[index] or spec.kind != "ELEMENTWISE" or len(spec.data) != 1 or spec.params.get("op") not in ("SUM", "PROD"):
+        if spec.kind != "ELEMENTWISE" or not capable[index] or spec.params.get("op") not in ("SUM", "PROD") or len(spec.data) != 1:
             continue
         computed = [name for name, operand in zip(layer.inputs, spec.inputs, strict=False) if not operand.constant]
         source = producers.get(computed[0])

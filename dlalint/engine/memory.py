@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
+from dlalint.engine.quantities import effective_batch, first_data
 from dlalint.engine.registry import SKIP, quantity
 from dlalint.graph import volume
 from dlalint.network import LayerSpec
@@ -32,6 +33,21 @@ def banks(spec: LayerSpec, target: Target) -> Any:
     kernel_bytes = channels * int(kernel[0]) * int(kernel[1]) * target.element_bytes
     aligned = math.ceil(kernel_bytes / _KERNEL_ALIGN) * _KERNEL_ALIGN
     return math.ceil(aligned / _BANK_BYTES) + data
+
+
+class Load(NamedTuple):
+    """What a layer costs: multiply-accumulates of one run, constants it holds, elements of each output (0 where not known), batch."""
+
+    macs: int
+    weights: int
+    outputs: tuple[int, ...]
+    batch: int | None
+
+
+def load(spec: LayerSpec) -> Load:
+    """The work and memory of a layer."""
+    outputs = tuple((kind.elements or 0) if kind is not None else 0 for kind in spec.outputs)
+    return Load(macs(spec), weight_elements(spec), outputs, effective_batch(first_data(spec)))
 
 
 def macs(spec: LayerSpec) -> int:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from dlalint.graph import Node, TensorType
-from dlalint.graphview import Call, GraphView
+from dlalint.graphview import LOWERED_BY_FLOATS, Call, GraphView
 from dlalint.lower.context import Context, Lowering, Step, simple
 from dlalint.network import Layer, LayerSpec, Network, Operand
 from dlalint.target import Version
@@ -29,9 +29,7 @@ FAMILIES = (
     "shuffle",
     "slicing",
 )
-# operators whose layers depend on the values of their constants: integers always, and a few floats for these
-_FLOAT_DATA = frozenset({"Clip", "Pad", "Resize", "Upsample"})
-_MAX_ITEMS = 16
+_MAX_ITEMS = 16  # elements of a constant that a layer may depend on
 
 
 def table() -> Mapping[str, Lowering]:
@@ -51,6 +49,13 @@ class Signature(NamedTuple):
     opset: int
 
 
+class Template(NamedTuple):
+    """The layers of all nodes of a kind. ``plain`` is the spec when it is one layer that reads and makes just what the node does."""
+
+    steps: tuple[Step, ...]
+    plain: LayerSpec | None
+
+
 class Lowerer:
     """Lowers views for any release; remembers what equal nodes became, since most nodes of a model are equal to others."""
 
@@ -61,27 +66,33 @@ class Lowerer:
         self._known: dict[tuple[int, Version], tuple[Step, ...]] = {}
         self._signatures: dict[tuple[Any, ...], Signature] = {}
         self._specs: dict[tuple[Any, ...], LayerSpec] = {}
-        self._last: tuple[GraphView, list[tuple[Call, Signature]]] | None = None
+        self._templates: dict[Version, dict[object, Template]] = {}  # by the kinds of calls
 
     def lower(self, view: GraphView, trt: Version) -> Network:
         """The network that the parser of release ``trt`` makes of ``view``, before the builder simplifies it."""
         layers: list[Layer] = []
         types: dict[str, TensorType] = {}
-        for call, signature in self._signed(view):
-            steps = self._known.get((signature.number, trt))
-            if steps is None:
-                steps = self._known[signature.number, trt] = self._steps(view, call.node, signature, trt)
-            _instantiate(call, steps, layers, types)
+        known = {} if view.unopened else self._templates.setdefault(trt, {})  # what is not opened here may be elsewhere
+        for call in view.calls:
+            if call.folded:
+                continue
+            template = known.get(call.kind)
+            if template is None:
+                template = _template(self._made_of(view, call.node, trt), call.node)
+                if call.kind is not None:
+                    known[call.kind] = template
+            _instantiate(call, template, layers, types)
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
 
-    def _signed(self, view: GraphView) -> list[tuple[Call, Signature]]:
-        """The calls that remain at run time with their signatures; kept for the next target."""
-        if self._last is None or self._last[0] is not view:
-            self._last = (view, [(call, self._signature(view, call.node)) for call in view.calls if not call.folded])
-        return self._last[1]
+    def _made_of(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
+        signature = self._signature(view, node)
+        steps = self._known.get((signature.number, trt))
+        if steps is None:
+            steps = self._known[signature.number, trt] = self._steps(view, node, signature, trt)
+        return steps
 
     def _signature(self, view: GraphView, node: Node) -> Signature:
-        floats = node.op.op_type in _FLOAT_DATA
+        floats = node.op.op_type in LOWERED_BY_FLOATS
         inputs = tuple(_operand(view, name, floats) if name else None for name in node.inputs)
         outputs = tuple(_type(view, name) if name else None for name in node.outputs)
         opset = view.model.opset
@@ -143,12 +154,22 @@ def _type(view: GraphView, name: str) -> TensorType | None:
     return TensorType(kind.dtype, None)
 
 
-def _instantiate(call: Call, steps: Sequence[Step], layers: list[Layer], types: dict[str, TensorType]) -> None:
+def _template(steps: Sequence[Step], node: Node) -> Template:
+    """How to make ``steps`` for all nodes that are like ``node``."""
+    own = tuple(f"i{index}" for index in range(len(node.inputs))), tuple(f"o{index}" for index in range(len(node.outputs)))
+    plain = len(steps) == 1 and not steps[0].suffix and (steps[0].inputs, steps[0].outputs) == own and all(node.outputs)
+    return Template(tuple(steps), steps[0].spec if plain else None)
+
+
+def _instantiate(call: Call, template: Template, layers: list[Layer], types: dict[str, TensorType]) -> None:
     node = call.node
     label = node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
-    stem = next((name for name in node.outputs if name), label)
     origin = (call.origin,)
-    for step in steps:
+    if template.plain is not None:
+        layers.append(Layer(label, template.plain, node.inputs + call.captured, node.outputs, origin))
+        return
+    stem = next((name for name in node.outputs if name), label)
+    for step in template.steps:
         outputs = tuple(_name(node, ref, stem) for ref in step.outputs)
         kinds = zip(outputs, step.spec.outputs, strict=True)
         types.update({name: kind for name, kind in kinds if kind is not None and name not in node.outputs})

@@ -7,18 +7,42 @@ ConvReshapeBiasAddFusion); the fused names of the 8.4 log in NVIDIA-AI-IOT/jetso
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
+
 from dlalint.lower.moves import changes_nothing, fused
 from dlalint.network import Layer, LayerSpec, Network
 
 
 def simplify(network: Network) -> Network:
     """The network as the builder sees it when it places layers."""
-    work = _Work(network)
-    work.drop_identities()
-    work.join_biases()
-    work.fuse_shuffles()
-    work.drop_dead()
-    return network._replace(layers=tuple(layer for layer in work.layers if layer is not None))
+    if any(map(_may_change, {layer.spec for layer in network.layers})):
+        work = _Work(network)
+        work.drop_identities()
+        work.join_biases()
+        work.fuse_shuffles()
+        network = network._replace(layers=tuple(layer for layer in work.layers if layer is not None))
+    return _without_dead(network)
+
+
+def _may_change(spec: LayerSpec) -> bool:
+    """Whether a rewrite starts from layers of this kind."""
+    return spec.kind in ("IDENTITY", "SHUFFLE") or bool(spec.params.get("product"))
+
+
+def _without_dead(network: Network) -> Network:
+    """The network without layers that nobody reads."""
+    reads = Counter(chain(network.outputs, chain.from_iterable(layer.inputs for layer in network.layers)))
+    del reads[""]
+    if all(any(map(reads.__contains__, layer.outputs)) for layer in network.layers):
+        return network
+    alive = []
+    for layer in reversed(network.layers):
+        if any(map(reads.__getitem__, layer.outputs)):
+            alive.append(layer)
+        else:
+            reads.subtract(layer.inputs)
+    return network._replace(layers=tuple(reversed(alive)))
 
 
 class _Work:
@@ -28,8 +52,8 @@ class _Work:
         self.network = network
         self.layers: list[Layer | None] = list(network.layers)
         self.kept = frozenset(network.outputs)
-        self.producer = network.producers()
-        self.consumers = network.consumers()
+        self.producer = dict(network.producers())
+        self.consumers = {name: list(readers) for name, readers in network.consumers().items()}
 
     def drop_identities(self) -> None:
         for index, layer in enumerate(self.layers):
@@ -75,13 +99,6 @@ class _Work:
                     self._replace_consumer(first.inputs[0], source, index)
             if changes_nothing(layer.spec) and layer.outputs[0] not in self.kept:
                 self._bypass(index, layer)
-
-    def drop_dead(self) -> None:
-        for index in reversed(range(len(self.layers))):
-            layer = self.layers[index]
-            if layer is None or any(name in self.kept or self._consumers(name) for name in layer.outputs):
-                continue
-            self.layers[index] = None
 
     # the graph
 

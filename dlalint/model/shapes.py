@@ -6,14 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 
 from dlalint.graph import Op, Tensor, TensorType, volume
+from dlalint.graphview import SHAPED_BY_FLOATS, Value
 from dlalint.model import encode
-from dlalint.model.fold import Value
+from dlalint.model.kinds import Kinds
 from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, TensorReader
 from dlalint.worker import NativeError, Worker
 
 MAX_CRASHES = 3  # then the rest of the model is read with the shapes it declares
-# operators whose output shape depends on float constants; others keep them out of the memory key, so that all biases look alike
-_FLOAT_DATA = frozenset({"Resize", "Upsample", "Range", "OneHot", "RoiAlign"})
 
 Key = tuple[object, ...]
 
@@ -23,6 +22,7 @@ class ShapeOracle:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self.kinds = Kinds()
         self._known: dict[Key, tuple[TensorType | None, ...]] = {}
         self._fatal: dict[Key, NativeError] = {}
         self.crashes: list[NativeError] = []
@@ -47,15 +47,28 @@ class ShapeOracle:
 
         ``inputs`` holds ``None`` for omitted inputs and for tensors of unknown type, ``values`` the constants that are known.
         """
-        floats = op.op_type in _FLOAT_DATA
+        found = self.answer(op, inputs, values, count, opsets, ir_version)
+        return found if found is not None else (None,) * count
+
+    def answer(
+        self,
+        op: Op,
+        inputs: Sequence[TensorType | None],
+        values: Sequence[Value | None],
+        count: int,
+        opsets: Mapping[str, int],
+        ir_version: int,
+    ) -> tuple[TensorType | None, ...] | None:
+        """As :meth:`outputs`, but ``None`` when onnx could not be asked: it crashed on this node, or this model has used up its time."""
+        # other operators keep floats out of the key, so that all biases look alike
+        floats = op.op_type in SHAPED_BY_FLOATS
         data = tuple(value if value is not None and (floats or value.dtype[0] != "f") else None for value in values)
         key = (op.wire or op, tuple(inputs), data, count, opsets.get(op.domain))
         found = self._known.get(key)
         if found is not None:
             return found
-        nothing: tuple[TensorType | None, ...] = (None,) * count
         if len(self.crashes) >= MAX_CRASHES or self._seconds >= self._worker.timeout:  # not remembered: another model may ask again
-            return nothing
+            return None
         crash = self._fatal.get(key)
         if crash is None:
             start = time.monotonic()
@@ -68,7 +81,7 @@ class ShapeOracle:
             finally:
                 self._spend(time.monotonic() - start)
         self.crashes.append(crash)
-        return nothing
+        return None
 
     def _spend(self, seconds: float) -> None:
         """Count the time an answer took. A model that has used up its own is told of, and read on with the shapes it declares."""

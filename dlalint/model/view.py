@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from dlalint.errors import DlalintError, LimitError
 from dlalint.graph import Graph, Model, Node, Op, Tensor, TensorType
-from dlalint.graphview import Call, GraphView, Value
+from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, GraphView, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.inputs import Overrides, input_types
+from dlalint.model.kinds import Fact, Kind
 from dlalint.model.opening import Frame, Scopes, branch_frame, call_frame, renamed, tensors_of
 from dlalint.model.shapes import ShapeOracle, merged
 
@@ -16,6 +18,7 @@ MAX_STEPS = 200_000  # nodes and calls on the way while functions are opened: a 
 MAX_NESTING = 30
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
+_NO_OUTPUT = TensorType("omitted", None)  # stands for an output that a node leaves out, which makes it another kind of call
 
 
 def build(model: Model, oracle: ShapeOracle, overrides: Overrides | None = None) -> GraphView:
@@ -35,142 +38,208 @@ class _Builder:
         self.overridden = bool(overrides.shapes) or overrides.batch is not None
         self.functions = {(f.domain, f.name, f.overload): f for f in model.functions}
         self.calls: list[Call] = []
-        self.types: dict[str, TensorType] = {}
-        self.constants: dict[str, Tensor | None] = {}
-        self.values: dict[str, Value] = {}
-        self.dynamic: set[str] = set()
-        self.tainted: set[str] = set()  # what depends on a free dimension
+        self.facts: dict[str, Fact] = {}
+        self.tensors: dict[str, Tensor] = {}  # constants as stored
+        self.floats: dict[str, Value] = {}  # the values that facts hide
+        self.declared = {**model.graph.declared, "": _NO_OUTPUT}
         self.unopened: set[tuple[str, str]] = set()
-        self.steps = 0
-        self.scopes = Scopes((*model.graph.inputs, *model.graph.constants, *tensors_of(model.graph.nodes)))
+        self.steps = len(model.graph.nodes)
+        self.scopes: Scopes | None = None
         self.inputs = tuple(name for name in model.graph.inputs if name not in model.graph.constants)
         for tensor in model.graph.constants.values():
             self._constant(tensor.name, tensor)
         for name, found in input_types(model, self.inputs, overrides).items():
-            self.types[name] = found
-            if found.dims is None:
-                self.dynamic.add(name)
-                self.tainted.add(name)
+            self.facts[name] = oracle.kinds.fact(found, free=found.dims is None)
 
     def build(self) -> GraphView:
-        graph = self.model.graph
-        stack = [Frame(iter(()), {}, "", -1, self.model.opsets, 0, {})]
-        for index, node in enumerate(graph.nodes):
-            stack.append(Frame(iter((node,)), {}, "", index, self.model.opsets, 0, {}))
-            while len(stack) > 1:
-                inner = next(stack[-1].nodes, None)
-                if inner is None:
-                    stack.pop()
-                    continue
-                opened = self._visit(inner, stack[-1])
-                if opened is not None:
-                    stack.append(opened)
+        self._visit_all()
+        facts = self.facts
+        constants: dict[str, Tensor | None] = {name: None for name, fact in facts.items() if fact.constant}
+        constants.update(self.tensors)
+        values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
+        values.update(self.floats)
         return GraphView(
             self.model,
             tuple(self.calls),
-            MappingProxyType(self.types),
-            MappingProxyType(self.constants),
-            MappingProxyType(self.values),
-            frozenset(self.dynamic),
+            MappingProxyType({name: fact.type for name, fact in facts.items() if fact.type is not None}),
+            MappingProxyType(constants),
+            MappingProxyType(values),
+            frozenset(name for name, fact in facts.items() if fact.free and fact.dynamic),
             self.inputs,
-            graph.outputs,
+            self.model.graph.outputs,
             tuple(str(crash.what) for crash in self.oracle.crashes),
             frozenset(self.unopened),
         )
 
-    def _constant(self, name: str, tensor: Tensor) -> None:
-        self.constants[name] = tensor
-        self.types[name] = tensor.type
-        value = value_of(tensor)
-        if value is not None:
-            self.values[name] = value
+    def _visit_all(self) -> None:
+        self._limit()
+        nameless = self.facts.pop("", None)  # an empty name is an omitted input, whatever else the file calls so
+        opened = {(name, domain) for domain, name, _ in self.functions} | {("If", "")}
+        judge = _Judge(self, self.model.opsets)
+        for index, node in enumerate(self.model.graph.nodes):
+            op = node.op
+            if (op.op_type, op.domain) in opened:
+                self._open(node, index)
+            else:
+                judge.call(node, index)
+        if nameless is not None:
+            self.facts[""] = nameless
 
-    def _visit(self, node: Node, frame: Frame) -> Frame | None:
-        if frame.rename or frame.prefix:
-            node = renamed(node, frame)
-        self.steps += 1
+    def _open(self, node: Node, index: int) -> None:
+        """Visit a node of the model that may be a call of a function or an If, and all that is inside of it."""
+        stack = [Frame(iter((node,)), {}, "", index, self.model.opsets, 0, {})]
+        while stack:
+            inner = next(stack[-1].nodes, None)
+            if inner is None:
+                stack.pop()
+                continue
+            opened = self._visit(inner, stack[-1])
+            if opened is not None:
+                stack.append(opened)
+
+    def _limit(self) -> None:
         if self.steps > MAX_STEPS:
             raise LimitError(
                 f"the model has more than {MAX_STEPS} nodes once its functions are opened",
                 cure="Export it with fewer nested functions.",
                 code="E203",
             )
+
+    def _constant(self, name: str, tensor: Tensor) -> None:
+        value = value_of(tensor)
+        fact = self.oracle.kinds.fact(tensor.type, constant=True, value=value)
+        self.keep(name, fact, tensor, value)
+
+    def keep(self, name: str, fact: Fact, tensor: Tensor | None, value: Value | None) -> None:
+        """Note a constant: its fact, its stored form if it has one, its value if that is known."""
+        self.facts[name] = fact
+        if tensor is not None:
+            self.tensors[name] = tensor
+        if value is not None and fact.hidden:
+            self.floats[name] = value
+
+    def _visit(self, node: Node, frame: Frame) -> Frame | None:
+        if frame.depth:
+            node = renamed(node, frame)
+            self.steps += 1
+            self._limit()
         op = node.op
         function = self.functions.get((op.domain, op.op_type, op.overload)) if self.functions else None
         if function is not None:
             if frame.depth >= MAX_NESTING:
                 self.unopened.add((op.domain, op.op_type))
             else:
-                return call_frame(function, node, self.scopes.prefix(node, tensors_of(function.nodes)), frame)
+                return call_frame(function, node, self._prefix(node, tensors_of(function.nodes)), frame)
         if op.op_type == "If" and not op.domain:
             branch = self._branch(node)
             if branch is not None:
-                prefix = self.scopes.prefix(node, (*branch.constants, *tensors_of(branch.nodes)))
+                prefix = self._prefix(node, (*branch.constants, *tensors_of(branch.nodes)))
                 for tensor in branch.constants.values():
                     self._constant(f"{prefix}{tensor.name}", tensor)
                 return branch_frame(branch, node, prefix, frame)
-        self._call(node, frame)
+        _Judge(self, frame.opsets, frame.rename).call(node, frame.origin)
         return None
 
+    def _prefix(self, node: Node, inner: Iterable[str]) -> str:
+        if self.scopes is None:
+            graph = self.model.graph
+            self.scopes = Scopes((*graph.inputs, *graph.constants, *tensors_of(graph.nodes)))
+        return self.scopes.prefix(node, inner)
+
     def _branch(self, node: Node) -> Graph | None:
-        condition = self.values.get(node.inputs[0]) if node.inputs else None
+        condition = self.value(node.inputs[0]) if node.inputs else None
         if condition is None or not condition.items:
             return None
         branch = node.op.attributes.get("then_branch" if condition.items[0] else "else_branch")
         return branch if isinstance(branch, Graph) and len(branch.outputs) >= len(node.outputs) else None
 
-    def _call(self, node: Node, frame: Frame) -> None:
-        op = node.op
+    def value(self, name: str) -> Value | None:
+        """The elements of a tensor, when they are known."""
+        fact = self.facts.get(name)
+        return None if fact is None else self.floats.get(name) if fact.hidden else fact.value
+
+
+class _Judge:
+    """Types and folds the calls of one frame."""
+
+    def __init__(self, builder: _Builder, opsets: Mapping[str, int], rename: Mapping[str, str] | None = None) -> None:
+        model = builder.model
+        self.builder = builder
+        self.opsets = opsets
+        self.rename = rename or {}
+        self.kinds = builder.oracle.kinds.calls(opsets, model.opset, model.ir_version, builder.overridden)
+        self.fact = builder.facts.get
+        self.declared = builder.declared.get
+
+    def call(self, node: Node, origin: int) -> None:
+        """Type the outputs of ``node``, from memory where an equal call was met before."""
+        builder = self.builder
+        key = (node.op, tuple(map(self.declared, node.outputs)), tuple(map(self.fact, node.inputs)))
+        kind = self.kinds.get(key)
+        captured: tuple[str, ...] = ()
+        shared: Kind | None = kind
+        if kind is None:
+            captured = tuple(self.rename.get(name, name) for name in _captured(node.op)) if node.op.graphs else ()
+            kind, lasting = self._kind(node, captured)
+            if lasting:
+                shared = self.kinds[key] = kind
+        for name, fact in zip(node.outputs, kind.outputs, strict=True):
+            if name:
+                builder.facts[name] = fact
+        if kind.tensor is not None:
+            builder.keep(node.outputs[0], kind.outputs[0], kind.tensor, kind.value)
+        builder.calls.append(Call(node, origin, captured, kind.folded, shared))
+
+    def _kind(self, node: Node, captured: tuple[str, ...]) -> tuple[Kind, bool]:
+        """What becomes of ``node``, and whether the same becomes of all calls that are equal in operator and facts."""
+        op, kinds = node.op, self.builder.oracle.kinds
         tensor = op.attributes.get("value")
         if op.op_type == "Constant" and not op.domain and isinstance(tensor, Tensor) and node.outputs and node.outputs[0]:
-            self._constant(node.outputs[0], tensor)
-            self.calls.append(Call(node, frame.origin, (), True))
-            return
-        captured = tuple(frame.rename.get(name, name) for name in _captured(op)) if op.graphs else ()
-        types = [self.types.get(name) if name else None for name in node.inputs]
-        values = [self.values.get(name) if name else OMITTED for name in node.inputs]
-        found = fold(op, values, types, frame.opsets.get("", 1), len(node.outputs)) if _may_fold(op, values) else None
-        if found is not None and len(found) == len(node.outputs):
-            for name, value in zip(node.outputs, found, strict=True):
-                if name:
-                    self.values[name] = value
-                    self.types[name] = TensorType(value.dtype, value.shape)
-                    self.constants[name] = None
-            self.calls.append(Call(node, frame.origin, captured, True))
-            return
-        self._type_outputs(node, frame, types, values)
-        folded = bool(node.inputs) and not captured and all(name in self.constants for name in node.inputs if name)
-        if folded:
-            self.constants.update(dict.fromkeys((name for name in node.outputs if name), None))
-        else:
-            self._mark_dynamic(node, captured)
-        self.calls.append(Call(node, frame.origin, captured, folded))
+            value = value_of(tensor)
+            facts = (kinds.fact(tensor.type, constant=True, value=value), *[kinds.fact(None)] * (len(node.outputs) - 1))
+            return Kind(facts, True, tensor, value), bool(op.wire)
+        inputs = [self.fact(name) for name in node.inputs]
+        lasting = bool(op.wire) and not op.graphs and all(fact is not None for fact, name in zip(inputs, node.inputs, strict=True) if name)
+        types = [fact.type if fact is not None else None for fact in inputs]
+        values = [self.builder.value(name) if name else OMITTED for name in node.inputs]
+        hidden = any(fact is not None and fact.hidden for fact in inputs)
+        if _may_fold(op, values):
+            lasting = lasting and (not hidden or op.op_type in _VALUELESS)
+            found = fold(op, values, types, self.opsets.get("", 1), len(node.outputs))
+            if found is not None and len(found) == len(node.outputs):
+                return self._folded(node, found, lasting)
+        lasting = lasting and not (hidden and op.op_type in SHAPED_BY_FLOATS | LOWERED_BY_FLOATS)
+        inferred, answered = self._inferred(node, types, values)
+        folded = bool(node.inputs) and not captured and all(map(_is_constant, node.inputs, inputs))
+        outer = [self.fact(name) for name in captured]
+        free = not folded and (op.op_type in _DATA_DEPENDENT or any(fact is not None and fact.free for fact in (*inputs, *outer)))
+        return Kind(tuple(kinds.fact(found, constant=folded, free=free) for found in inferred), folded), lasting and answered
 
-    def _type_outputs(self, node: Node, frame: Frame, types: list[TensorType | None], values: list[Value | None]) -> None:
-        op = node.op
+    def _folded(self, node: Node, found: tuple[Value, ...], lasting: bool) -> tuple[Kind, bool]:
+        fact = self.builder.oracle.kinds.fact
+        outputs = tuple(fact(TensorType(value.dtype, value.shape), constant=True, value=value) for value in found)
+        for name, made, value in zip(node.outputs, outputs, found, strict=True):
+            if name and made.hidden:
+                self.builder.floats[name] = value
+                lasting = False
+        return Kind(outputs, True), lasting
+
+    def _inferred(self, node: Node, types: list[TensorType | None], values: list[Value | None]) -> tuple[list[TensorType | None], bool]:
+        """The types of the outputs, from onnx and from the file; and whether onnx answered if it was asked."""
+        op, builder = node.op, self.builder
         count = len(node.outputs)
-        inferred: tuple[TensorType | None, ...] = (None,) * count
+        inferred: tuple[TensorType | None, ...] | None = (None,) * count
         known = op.domain in ("", "ai.onnx.ml", "ai.onnx.training") and not op.graphs
         if known and all(found is not None for found, name in zip(types, node.inputs, strict=True) if name):
             given = [None if value is OMITTED else value for value in values]
-            inferred = self.oracle.outputs(op, types, given, count, frame.opsets, self.model.ir_version)
-        for name, found in zip(node.outputs, inferred, strict=True):
-            if not name:
-                continue
-            declared = None if self.overridden and not op.graphs and known else self.model.graph.declared.get(name)
-            best = merged(found, declared)
-            if best is not None:
-                self.types[name] = best
+            inferred = builder.oracle.answer(op, types, given, count, self.opsets, builder.model.ir_version)
+        believed = not (builder.overridden and not op.graphs and known)
+        declared = [self.declared(name) if believed and name else None for name in node.outputs]
+        return [merged(a, b) for a, b in zip(inferred or (None,) * count, declared, strict=True)], inferred is not None
 
-    def _mark_dynamic(self, node: Node, captured: tuple[str, ...]) -> None:
-        tainted = node.op.op_type in _DATA_DEPENDENT or any(name in self.tainted for name in (*node.inputs, *captured))
-        if not tainted:
-            return
-        self.tainted.update(name for name in node.outputs if name)
-        for name in node.outputs:
-            found = self.types.get(name)
-            if name and (found is None or found.dims is None):
-                self.dynamic.add(name)
+
+def _is_constant(name: str, fact: Fact | None) -> bool:
+    return not name or (fact is not None and fact.constant)
 
 
 # operators worth folding only when a value is at hand; Shape and Size need none
@@ -178,7 +247,8 @@ _VALUELESS = frozenset({"Shape", "Size", "Constant"})
 
 
 def _may_fold(op: Op, values: list[Value | None]) -> bool:
-    return not op.domain and (op.op_type in _VALUELESS or any(value is not None and value is not OMITTED for value in values))
+    """Whether folding can succeed: nothing is folded whose first input is not known, but for what needs no values."""
+    return not op.domain and (op.op_type in _VALUELESS or bool(values and values[0] is not None and values[0] is not OMITTED))
 
 
 def _captured(op: Op) -> tuple[str, ...]:

@@ -1,0 +1,94 @@
+"""What calls and tensors are but for their names: found out once for all that are alike, in one model and across models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from dlalint.graph import FLOATING, Op, Tensor, TensorType
+from dlalint.graphview import Value
+
+MAX_KINDS = 200_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
+
+
+class Fact:
+    """What is known of a tensor but its name. Facts of the same content are one object, compared and hashed by identity.
+
+    ``value`` holds its elements when they are known integers or booleans. ``hidden`` says that they are known floats: those differ from
+    weight to weight and few operators look at them, so they are not part of the fact. ``free`` says that a free dimension decides on it.
+    """
+
+    __slots__ = ("constant", "free", "hidden", "type", "value")
+
+    def __init__(self, kind: TensorType | None, constant: bool, value: Value | None, hidden: bool, free: bool) -> None:
+        self.type = kind
+        self.constant = constant
+        self.value = value
+        self.hidden = hidden
+        self.free = free
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether a free dimension keeps its shape open."""
+        return self.free and (self.type is None or self.type.dims is None)
+
+
+class Kind:
+    """What becomes of a call but for its names: the facts of its outputs, and whether it is folded away.
+
+    ``tensor`` and ``value`` are those of a Constant node. Compared and hashed by identity; never changed.
+    """
+
+    __slots__ = ("folded", "outputs", "tensor", "value")
+
+    def __init__(self, outputs: tuple[Fact, ...], folded: bool, tensor: Tensor | None = None, value: Value | None = None) -> None:
+        self.outputs = outputs
+        self.folded = folded
+        self.tensor = tensor
+        self.value = value
+
+
+class Setting(NamedTuple):
+    """What decides on calls besides themselves: operator sets, IR version, and whether the declared types are to be believed."""
+
+    opsets: frozenset[tuple[str, int]]
+    opset: int
+    ir_version: int
+    overridden: bool
+
+
+# an operator, what the file declares of its outputs, the facts of its inputs
+Key = tuple[Op, tuple[TensorType | None, ...], tuple[Fact | None, ...]]
+
+
+class Kinds:
+    """The facts and kinds met so far."""
+
+    def __init__(self) -> None:
+        self._facts: dict[tuple[TensorType | None, bool, Value | None, bool, bool], Fact] = {}
+        self._calls: dict[Setting, dict[Key, Kind]] = {}
+        self.ops: dict[bytes, Op] = {}
+
+    def fact(self, kind: TensorType | None, *, constant: bool = False, value: Value | None = None, free: bool = False) -> Fact:
+        """The fact of this content; floats of ``value`` are hidden."""
+        hidden = value is not None and value.dtype in FLOATING
+        key = (kind, constant, None if hidden else value, hidden, free)
+        found = self._facts.get(key)
+        if found is None:
+            found = self._facts[key] = Fact(*key)
+        return found
+
+    def calls(self, opsets: Mapping[str, int], opset: int, ir_version: int, overridden: bool) -> dict[Key, Kind]:
+        """The kinds of calls in this setting, to look up and to add to."""
+        setting = Setting(frozenset(opsets.items()), opset, ir_version, overridden)
+        found = self._calls.get(setting)
+        if found is None:
+            found = self._calls[setting] = {}
+        return found
+
+    def make_room(self) -> None:
+        """Forget everything when it has become too much; to be asked between two models."""
+        if len(self._facts) + len(self.ops) + sum(map(len, self._calls.values())) > MAX_KINDS:
+            self._facts.clear()
+            self._calls.clear()
+            self.ops.clear()
