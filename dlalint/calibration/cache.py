@@ -10,6 +10,7 @@ Source: the caches in NVIDIA/TensorRT#2036 and NVIDIA-AI-IOT/cuDLA-samples, NVID
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Mapping
@@ -21,8 +22,8 @@ MAX_BYTES = 64 << 20  # of a file
 STEPS = 127  # of a symmetric INT8 tensor, on each side of zero
 ENTROPY = "EntropyCalibration2"  # the only algorithm of the DLA (NvInfer.h, IInt8EntropyCalibrator2)
 _HEADER = re.compile(r"TRT-(\d{1,9})-(\w{1,64})")
-_ENTRY = re.compile(r"(?P<name>.+?)\s{0,8}:\s{0,8}(?:0[xX])?(?P<bits>[0-9a-fA-F]{1,8})")
-_RANGE = re.compile(r"(?P<name>.+?)\s{1,8}(?P<range>[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?|[-+]?inf|nan)")
+_BITS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,8})")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?|[-+]?inf|nan")
 
 
 class CacheError(DlalintError):
@@ -62,7 +63,10 @@ def to_text(cache: Cache) -> str:
 
 def scale_of(largest: float) -> float:
     """The scale of a tensor whose largest absolute value is ``largest``, rounded to float32 as a cache holds it."""
-    found: float = struct.unpack(">f", struct.pack(">f", largest / STEPS))[0]
+    try:
+        found: float = struct.unpack(">f", struct.pack(">f", largest / STEPS))[0]
+    except OverflowError:
+        return math.copysign(math.inf, largest)
     return found
 
 
@@ -71,18 +75,24 @@ def _entries(lines: list[str], first: int, path: str, *, ranges: bool) -> dict[s
     for number, line in enumerate(lines, first):
         if not line.strip():
             continue
-        entry = _ENTRY.fullmatch(line.rstrip())
-        if entry is not None:
-            found[entry["name"]] = struct.unpack(">f", bytes.fromhex(entry["bits"].zfill(8)))[0]
-            continue
-        plain = _RANGE.fullmatch(line.rstrip()) if ranges else None
-        if plain is None:
+        name, scale = _entry(line.rstrip(), ranges)
+        if not name:
             what = f"line {number} is no entry of a calibration cache: {line[:60]!r}"
             raise CacheError(what, where=path, cure="Give a cache as TensorRT writes it: `tensor: 3c010204`.")
-        found[plain["name"]] = scale_of(float(plain["range"]))
+        found[name] = scale
     if not found:
         raise CacheError("the file holds no scale", where=path, cure="Give a calibration cache of TensorRT.")
     return found
+
+
+def _entry(line: str, ranges: bool) -> tuple[str, float]:
+    """The name and the scale of a line, no name when it has none."""
+    name, _, value = line.rpartition(":")
+    bits = _BITS.fullmatch(value.strip())
+    if bits is not None:
+        return name.rstrip(), struct.unpack(">f", bytes.fromhex(bits[1].zfill(8)))[0]
+    name, _, value = line.rpartition(" ")
+    return (name.rstrip(), scale_of(float(value))) if ranges and _NUMBER.fullmatch(value) else ("", 0.0)
 
 
 def _version(number: int) -> str:

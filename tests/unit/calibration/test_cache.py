@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,19 @@ def test_what_is_refused(text: str, said: str) -> None:
     with pytest.raises(CacheError) as raised:
         parse(text, "calib.cache")
     assert (raised.value.code, raised.value.where, raised.value.what) == ("E140", "calib.cache", said)
+
+
+def test_ranges_beyond_float32() -> None:
+    assert parse("a 1e300\nb -1e300\nc nan\n").scales == {"a": math.inf, "b": -math.inf, "c": pytest.approx(math.nan, nan_ok=True)}
+
+
+@pytest.mark.parametrize("line", ["a" * 5_000_000, " " * 5_000_000 + ":", "1" * 5_000_000, ": " * 2_500_000, "\x1b[31m\u202e" * 500_000])
+def test_long_lines_cost_no_time(line: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(CacheError) as raised:
+        parse(f"TRT-8510-EntropyCalibration2\n{line}x\n")
+    assert time.perf_counter() - start < 2
+    assert len(raised.value.what) < 400
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\rb"])
