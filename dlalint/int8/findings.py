@@ -16,7 +16,7 @@ from dlalint.network import Layer
 from dlalint.placement import Placement
 
 _NAMES = 3  # of layers in a sentence
-_COMPARED = 20_000  # names that a misspelt one is compared with
+_COMPARED, _POOL, _LONG, _OFF = 10, 500, 200, 3  # misspelt names compared, each with so many others; longest name, difference in length
 # of the kinds whose tensors must have one scale: the limit that says so, the rule, and whether the output belongs to them
 _EQUAL = {
     "POOLING": ("int8.pooling_scales", "pooling-scales-unequal", True),
@@ -139,7 +139,10 @@ def _names(layer: Layer, model: Model) -> Iterable[str]:
 
 
 def _nearest(strange: Sequence[str], known: set[str]) -> Iterable[tuple[str, str]]:
-    pool = sorted(known)[:_COMPARED]
+    """Each strange name with its nearest known one in words; only the first few are compared, and only with names about as long."""
     for number, name in enumerate(strange):
-        near = get_close_matches(name, pool, 1) if number < _NAMES * 10 else []
+        near: list[str] = []
+        if number < _COMPARED and len(name) <= _LONG:
+            alike = sorted(other for other in known if abs(len(other) - len(name)) <= _OFF)[:_POOL]
+            near = get_close_matches(name, alike, 1)
         yield name, f"; the nearest is {near[0]}" if near else ""
