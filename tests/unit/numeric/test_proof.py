@@ -10,7 +10,7 @@ import pytest
 
 from dlalint.errors import UsageError
 from dlalint.graph import TensorType
-from dlalint.verify import SETS, InterfaceError, RunError, Runner, Tolerance, feeds, verify
+from dlalint.numeric import SETS, InterfaceError, RunError, Runner, Tolerance, feeds, verify
 
 from .conftest import Make
 

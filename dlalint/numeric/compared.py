@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
 from dlalint.model.tensors import quoted
-from dlalint.verify.difference import Difference, Tolerance, difference
-from dlalint.verify.dumps import read
+from dlalint.numeric.difference import Difference, Tolerance, difference
+from dlalint.numeric.dumps import read
 
 
 class Comparison(NamedTuple):

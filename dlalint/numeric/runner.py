@@ -15,8 +15,8 @@ from dlalint.graph import TensorType
 from dlalint.model.external import faulty_side_files, tensors
 from dlalint.model.load import load
 from dlalint.model.tensors import quoted
+from dlalint.numeric.process import Process, RunError, refusal
 from dlalint.ort_child import ELEMENTS, KEPT
-from dlalint.verify.process import Process, RunError, refusal
 
 _NEWER = ("Unsupported model IR version", "official released onnx opset versions")
 _NAMES = {"float": "float32", "double": "float64"}

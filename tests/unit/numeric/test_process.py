@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from dlalint import ort_child
 from dlalint.errors import DlalintError
-from dlalint.verify import RunError, Runner
-from dlalint.verify import process as process_module
-from dlalint.verify.process import refusal
+from dlalint.numeric import RunError, Runner
+from dlalint.numeric import process as process_module
+from dlalint.numeric.process import refusal
 
 from .conftest import Make
 
@@ -207,7 +207,7 @@ def test_nothing_stays_behind(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_p
 PARENT = """
 import sys, time
 import numpy as np
-from dlalint.verify import Runner
+from dlalint.numeric import Runner
 runner = Runner()
 folder = runner._process.folder
 if sys.argv[2] == "later":

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dlalint.errors import DlalintError, LimitError
+from dlalint.numeric import dumps
+from dlalint.numeric.dumps import DumpError, npz, read, read_npz
 from dlalint.ort_child import ELEMENTS
-from dlalint.verify import dumps
-from dlalint.verify.dumps import DumpError, npz, read, read_npz
 
 
 def _saved(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from dlalint.errors import DlalintError
 from dlalint.graph import Dim, TensorType, shape_in_words
+from dlalint.model.inputs import Overrides, input_types
+from dlalint.model.load import load
 from dlalint.model.tensors import quoted
-from dlalint.verify.difference import Difference, Tolerance, difference
-from dlalint.verify.inputs import feeds, fitted
-from dlalint.verify.runner import Interface, Runner
+from dlalint.numeric.difference import Difference, Tolerance, difference
+from dlalint.numeric.inputs import feeds, fitted
+from dlalint.numeric.runner import Interface, Runner
 
 _SHOWN = 6  # names of a list in a message
 
@@ -36,6 +38,13 @@ class Verification(NamedTuple):
     first: str | None
     blind: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+
+
+def fixed_types(runner: Runner, model: str, fixed: Overrides) -> dict[str, TensorType] | None:
+    """The types of the inputs with what the user fixed, ``None`` when that is nothing. Raises :class:`UsageError`."""
+    if not fixed.shapes and fixed.batch is None:
+        return None
+    return input_types(load(model), tuple(runner.inputs(model)), fixed)
 
 
 def verify(

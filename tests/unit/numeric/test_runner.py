@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dlalint import ort_child
 from dlalint.errors import DlalintError, ModelError, UsageError
 from dlalint.graph import TensorType
-from dlalint.verify import RunError, Runner, feeds
+from dlalint.numeric import RunError, Runner, feeds
 
 from .conftest import Make
 

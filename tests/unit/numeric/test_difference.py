@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dlalint.verify import Difference, Tolerance, difference
+from dlalint.numeric import Difference, Tolerance, difference
 
 NAN, INF = math.nan, math.inf
 

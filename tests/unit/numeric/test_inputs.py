@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import LimitError, UsageError
 from dlalint.graph import TensorType
-from dlalint.verify import SETS, feeds, fitted
+from dlalint.numeric import SETS, feeds, fitted
 
 IMAGE = TensorType("float32", (2, 5, 8, 8))
 

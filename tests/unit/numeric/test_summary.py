@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dlalint.verify.summary import Summary, summary
+from dlalint.numeric.summary import Summary, summary
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import DlalintError, LimitError
 from dlalint.model.tensors import quoted
-from dlalint.verify.trtexec_output import MalformedError, parse
+from dlalint.numeric.trtexec_output import MalformedError, parse
 
 MAX_BYTES = 4 << 30  # of all arrays of a file
 MAX_TEXT_BYTES = 2 << 30

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import onnx
 import pytest
 
-from dlalint.verify import Runner
+from dlalint.numeric import Runner
 
 Make = Callable[..., bytes]
 

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
-from dlalint.verify import Tolerance
-from dlalint.verify.compared import compare
-from dlalint.verify.dumps import npz
+from dlalint.numeric import Tolerance
+from dlalint.numeric.compared import compare
+from dlalint.numeric.dumps import npz
 
 STRICT = Tolerance(0.0, 0.0)
 

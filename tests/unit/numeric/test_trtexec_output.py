@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlalint.verify.trtexec_output import MalformedError, parse
+from dlalint.numeric.trtexec_output import MalformedError, parse
 
 
 def _written(tensors: Sequence[tuple[str, str, str]]) -> str:
