@@ -1,35 +1,52 @@
-"""dlalint: predict what TensorRT puts on the Deep Learning Accelerator of a Jetson or DRIVE board, without one."""
+"""dlalint: predict what TensorRT puts on the Deep Learning Accelerator of a Jetson or DRIVE board, without one.
+
+::
+
+    report = dlalint.check("model.onnx", "orin-trt10.3")
+    report.verdict                        # full, partial, none or unknown
+    [finding.code for finding in report.findings]
+
+What is named in ``__all__`` is the interface; it is loaded when it is first asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from os import PathLike
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlalint.plan import Outcome
+    from dlalint.api import Fix, Marks, Report, Verification, check, fix, mark_outputs, targets, verify
+    from dlalint.errors import DlalintError
+    from dlalint.finding import Finding
+    from dlalint.pipeline import Session
+    from dlalint.target import Target
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check"]
+__all__ = [
+    "DlalintError",
+    "Finding",
+    "Fix",
+    "Marks",
+    "Report",
+    "Session",
+    "Target",
+    "Verification",
+    "__version__",
+    "check",
+    "fix",
+    "mark_outputs",
+    "targets",
+    "verify",
+]
+_ELSEWHERE = {"DlalintError": "dlalint.errors", "Finding": "dlalint.finding", "Session": "dlalint.pipeline", "Target": "dlalint.target"}
 
 
-def check(
-    model: str | PathLike[str],
-    target: str = "",
-    *,
-    precision: str = "fp16",
-    batch: int | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> Outcome:
-    """The predicted build of the ONNX file ``model`` on ``target`` (the default target when empty).
+def __getattr__(name: str) -> Any:
+    """What the interface names, from where it lives."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ELSEWHERE.get(name, "dlalint.api")), name)
 
-    ``batch`` and ``shapes`` (by input name) fix free dimensions. Raises :class:`dlalint.errors.DlalintError` when the file is not a model
-    that can be checked, or an argument makes no sense. To check many models, share one :class:`dlalint.pipeline.Session`.
-    """
-    from dlalint.engine.targets import parse
-    from dlalint.model.inputs import Overrides
-    from dlalint.pipeline import Session
 
-    with Session(digest=True) as session:
-        wanted = parse(target or session.rules.index["default"], session.rules, precision)
-        return session.check(session.view(str(model), Overrides(shapes or {}, batch)), wanted)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

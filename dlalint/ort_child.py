@@ -1,4 +1,4 @@
-"""The process behind :mod:`dlalint.verify.process`: onnxruntime, and nothing else. Imports nothing of dlalint.
+"""The process behind :mod:`dlalint.numeric.process`: onnxruntime, and nothing else. Imports nothing of dlalint.
 
 Started as ``python -I ort_child.py <own folder> <bytes of memory, 0 for no limit> <folders of packages>...``. A message is a length, a JSON
 header, and the raw elements of the arrays that the header describes. Requests are trusted; answers are not, since this process is not once

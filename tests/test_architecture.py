@@ -17,21 +17,21 @@ RANKS = [
     {"", "errors"},
     {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted", "measured"},
     {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec", "calibration"},
-    {"placement", "verify"},
+    {"placement", "numeric"},
     {"int8"},
     {"diagnosis"},
     {"assemble"},
     {"pipeline", "selection", "report"},
     {"rewrite", "config"},
     {"config_file", "waivers", "baseline"},
-    {"cli"},
+    {"cli", "api"},
     {"__main__"},
 ]
 RANK = {part: number for number, parts in enumerate(RANKS) for part in parts}
 # types build on each other, a model is read with the worker, segments follow the partition
 SIDEWAYS = {("model", "worker"), ("segments", "partition")}
 ONLY_IN = {"click": {"cli"}, "rich": {"cli"}, "onnx": {"rewrite"}, "onnxruntime": {"ort_child"}, "onnx_graphsurgeon": {"rewrite"}}
-ONLY_IN["numpy"] = {"ort_child", "verify", "rewrite"}
+ONLY_IN["numpy"] = {"ort_child", "numeric", "rewrite"}
 
 
 def _part(module: str) -> str:

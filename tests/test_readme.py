@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ (dlalint [^\n]*)\n(.*?)```", README, re.DOTALL)
+CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SETUP = re.findall(r"```sh\n(python3 [^\n]*)\n```", README)
 
 
@@ -52,12 +53,27 @@ def test_first_command_on_a_fresh_machine(tmp_path: Path) -> None:
     assert done.stdout.strip() == SHOWN[0][1].strip()
 
 
+@pytest.mark.parametrize("code", CODE, ids=lambda code: code.splitlines()[-1])
+def test_python_prints_what_its_comments_say(code: str, tmp_path: Path) -> None:
+    """Lines that begin with "# " stand for what is printed; it runs in a folder that has the model it names."""
+    (tmp_path / "models").mkdir()
+    shutil.copy(ROOT / "models" / "mnist-7.onnx", tmp_path / "models")
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [line[2:] for line in code.splitlines() if line.startswith("# ")]
+
+
+def test_python_is_shown() -> None:
+    assert len(CODE) == 1
+
+
 def test_json_keys_are_those_of_the_report() -> None:
     import dlalint
-    from dlalint.engine.ruleset import RuleSet
-    from dlalint.report.to_json import document
 
-    found = document(dlalint.check(ROOT / "models" / "mnist-7.onnx"), RuleSet.load().sources)
+    found = dlalint.check(ROOT / "models" / "mnist-7.onnx").to_dict()
     said = README.split("## JSON")[1].split("## How")[0]
     keys = {key for row in re.findall(r"^\| ([^|]*) \|", said, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
     assert keys - {"error"} == set(found) - {"schema", "tool"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
-from dlalint.cli.formats import FORMATS, Wanted, wanted, write
+from dlalint.cli.formats import Wanted, wanted, write
 from dlalint.cli.judging import Judged, judge
 from dlalint.cli.options import dimensions, fits, int8, known, look, some_targets
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
@@ -21,6 +21,7 @@ from dlalint.model.load import find_models
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
 from dlalint.report.escape import for_terminal
+from dlalint.report.formats import FORMATS
 from dlalint.worker import MEMORY_BYTES, TIMEOUT_SECONDS, Worker
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dlalint.cli.options import look
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 
 if TYPE_CHECKING:
-    from dlalint.verify import Tolerance
-    from dlalint.verify.compared import Comparison
+    from dlalint.numeric import Tolerance
+    from dlalint.numeric.compared import Comparison
 
 
 @click.command("compare-outputs", context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +41,7 @@ def command(
     give --model, or an .npz on the other side. The exit code is 0 when all tensors in both files agree, 1 when not, 2 when they cannot be
     compared. The tolerances are meant for FP32: an engine in FP16 or INT8 needs wider ones.
     """
-    from dlalint.verify.compared import compare
+    from dlalint.numeric.compared import compare
 
     tolerance = differences.tolerance(rtol, atol)
     found = compare(reference, other, tolerance, _order(model) if model is not None else ())

@@ -13,7 +13,7 @@ from dlalint.graph import shape_in_words
 from dlalint.report.layout import Row, Span, spans, table, wrapped
 
 if TYPE_CHECKING:
-    from dlalint.verify import Difference, Tolerance
+    from dlalint.numeric import Difference, Tolerance
 
 _SHOWN = 30  # tensors, unless everything is asked for
 _HEADER = ["max abs", "max rel", "cosine", "rtol needed", "atol needed", "tensor"]
@@ -25,7 +25,7 @@ _LEGEND = (
 
 def tolerance(rtol: float, atol: float) -> Tolerance:
     """What ``--rtol`` and ``--atol`` say. Raises :class:`UsageError`."""
-    from dlalint.verify import Tolerance
+    from dlalint.numeric import Tolerance
 
     for option, value in (("--rtol", rtol), ("--atol", atol)):
         if not 0 <= value < math.inf:

@@ -14,7 +14,7 @@ from dlalint.pipeline import Session
 
 if TYPE_CHECKING:
     from dlalint.changes import Proof
-    from dlalint.rewrite.fixing import Fixed, Fixer, Options
+    from dlalint.rewrite.fixing import Fixed, Options
 
 
 @click.command("fix", context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,9 +60,9 @@ def command(
 
     A rewrite stays only where the predicted placement gets better, and every one is proven with onnxruntime before anything is written.
     """
+    from dlalint.numeric import Runner
     from dlalint.rewrite.fixing import Fixer, beside
     from dlalint.rewrite.weights import Weights
-    from dlalint.verify import Runner
 
     place = goal(model, path, in_place, beside(model, "fixed"))
     options = _options(**given)
@@ -70,11 +70,9 @@ def command(
         target = chosen(session.rules, target_name, precision)
         fixer = Fixer(session, target, options, runner, tell)
         fixed = fixer.fix(weights, overrides(shapes, batch))
-        proof = _write(fixer, fixed, "" if diff else place, options)
-    failed = proof is not None and not proof.ok
-    written = bool(fixed.found.changes) and not diff and not failed
-    _report(fixed, proof, place if written else "", form, verbose, not no_color)
-    return int(failed)
+        proof, written = fixer.finish(fixed, "" if diff else place)
+    _report(fixed, proof, written, form, verbose, not no_color)
+    return int(proof is not None and not proof.ok)
 
 
 def _options(
@@ -89,9 +87,9 @@ def _options(
     atol: float,
     seed: int,
 ) -> Options:
+    from dlalint.numeric import Tolerance
+    from dlalint.numeric.dumps import read_npz
     from dlalint.rewrite.fixing import Options
-    from dlalint.verify import Tolerance
-    from dlalint.verify.dumps import read_npz
 
     feeds = tuple(map(read_npz, inputs))
     tolerance = Tolerance(rtol, atol)
@@ -100,15 +98,6 @@ def _options(
 
 def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
-
-
-def _write(fixer: Fixer, fixed: Fixed, place: str, options: Options) -> Proof | None:
-    """Write to ``place`` when there is something to write; prove it in any case."""
-    if not fixed.found.changes:
-        return None
-    if place:
-        return fixer.save(fixed, place)
-    return fixer.rehearse(fixed) if options.prove else None
 
 
 def _report(fixed: Fixed, proof: Proof | None, place: str, form: str, verbose: bool, color: bool) -> None:

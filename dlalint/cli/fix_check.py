@@ -19,7 +19,7 @@ from dlalint.report.layout import Row, Span, counted, listed, spans
 
 if TYPE_CHECKING:
     from dlalint.changes import Rewritten
-    from dlalint.verify import Runner
+    from dlalint.numeric import Runner
 
 _SHOWN = 4
 
@@ -36,7 +36,7 @@ def command(models: tuple[str, ...], config: str | None, exit_zero: bool, no_col
 
     Nothing is proven here, and a rewrite that changes values beyond rounding is not thought of. The exit code is 1 when there is one.
     """
-    from dlalint.verify import Runner
+    from dlalint.numeric import Runner
 
     options = from_command_line(**given)
     rows: list[Row] = []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import NamedTuple
 
 from dlalint.cli import output
 from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.plan import Failure, Outcome
-
-FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown", "csv", "html")
+from dlalint.report.formats import FORMATS, render
 
 
 class Wanted(NamedTuple):
@@ -46,17 +44,12 @@ def wanted(options: Sequence[str], path: str | None, *, statistics: bool = False
 
 def write(results: Sequence[Outcome | Failure], book: RuleSet, item: Wanted, *, verbose: bool, quiet: bool, color: bool) -> None:
     """One report, written."""
-    outcomes = [result for result in results if isinstance(result, Outcome)]
     if item.form == "text":
         from dlalint.report.to_text import to_text
 
+        outcomes = [result for result in results if isinstance(result, Outcome)]
         columns = output.width()
         rows = [row for outcome in outcomes for row in to_text(outcome, book.sources, columns, verbose=verbose, quiet=quiet)]
         output.show(rows, item.path, color)
-    elif item.form == "json":
-        from dlalint.report.to_json import to_json
-
-        output.write(to_json(results, book.sources), item.path)
     else:
-        text: str = import_module(f"dlalint.report.to_{item.form}").render(results, book)
-        output.write(text, item.path)
+        output.write(render(item.form, results, book), item.path)

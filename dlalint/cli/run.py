@@ -17,7 +17,7 @@ from dlalint.graph import shape_in_words
 from dlalint.report.layout import Row, Span, counted, spans, table
 
 if TYPE_CHECKING:
-    from dlalint.verify.summary import Summary
+    from dlalint.numeric.summary import Summary
 
 
 @click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,11 +46,10 @@ def command(
 
     Mark the tensors of interest as outputs first (mark-output) to dump them all. Outputs stand in the order in which nodes make them.
     """
-    from dlalint.cli.verify import fixed_types
     from dlalint.model import save
-    from dlalint.verify import Runner, feeds, fitted
-    from dlalint.verify.dumps import npz, read_npz
-    from dlalint.verify.summary import summary
+    from dlalint.numeric import Runner, feeds, fitted, fixed_types
+    from dlalint.numeric.dumps import npz, read_npz
+    from dlalint.numeric.summary import summary
 
     _check_targets(model, inputs, {"--output": path, "--save-inputs": save_inputs})
     fixed = overrides(shapes, batch)

@@ -42,8 +42,8 @@ def command(
 
     Without --at the cuts are where the predicted build changes the device.
     """
+    from dlalint.numeric import Runner
     from dlalint.rewrite.splitting import split
-    from dlalint.verify import Runner
 
     with Session() as session, Runner() as runner:
         target = chosen(session.rules, target_name, precision)

@@ -14,9 +14,7 @@ from dlalint.errors import UsageError
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 
 if TYPE_CHECKING:
-    from dlalint.graph import TensorType
-    from dlalint.model.inputs import Overrides
-    from dlalint.verify import Difference, Runner, Tolerance, Verification
+    from dlalint.numeric import Difference, Tolerance, Verification
 
 
 @click.command("verify", context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,8 +73,8 @@ def _verified(
     shapes: tuple[str, ...],
     timeout: float,
 ) -> Verification:
-    from dlalint.verify import Runner, verify
-    from dlalint.verify.dumps import read_npz
+    from dlalint.numeric import Runner, fixed_types, verify
+    from dlalint.numeric.dumps import read_npz
 
     fixed = overrides(shapes, batch)
     with Runner(timeout) as runner:
@@ -94,16 +92,6 @@ def _verified(
             types=types,
             seeded=seeded,
         )
-
-
-def fixed_types(runner: Runner, model: str, fixed: Overrides) -> dict[str, TensorType] | None:
-    """The types of the inputs with what the user fixed, ``None`` when that is nothing. Raises :class:`UsageError`."""
-    if not fixed.shapes and fixed.batch is None:
-        return None
-    from dlalint.model.inputs import input_types
-    from dlalint.model.load import load
-
-    return input_types(load(model), tuple(runner.inputs(model)), fixed)
 
 
 def _worst(found: Verification, exact: bool) -> list[tuple[Difference, str, bool]]:

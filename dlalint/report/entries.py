@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     def sentence(self) -> str:
         """What is wrong where, in one bounded sentence."""
         said = for_terminal(shortened_name(self.finding.message, 600))
-        return f"{self.node}: {said}" if self.node else said
+        return said if not self.node or said.startswith(f"{self.node} ") else f"{self.node}: {said}"
 
 
 def entries(results: Sequence[Outcome | Failure]) -> Iterator[Entry]:

@@ -25,7 +25,7 @@ def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
             _broken(root, result)
         else:
             _suite(root, result)
-    for key in ("tests", "failures", "errors", "skipped"):
+    for key in ("tests", "failures", "errors"):  # the schema knows no "skipped" here
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'

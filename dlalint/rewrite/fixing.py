@@ -18,6 +18,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.numeric import Runner, Tolerance, Verification, verify
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catalogue
@@ -27,7 +28,6 @@ from dlalint.rewrite.proof import parts
 from dlalint.rewrite.weights import Weights
 from dlalint.selection import Selection
 from dlalint.target import Target
-from dlalint.verify import Runner, Tolerance, Verification, verify
 
 Feeds = Mapping[str, Array]
 
@@ -109,6 +109,13 @@ class Fixer:
         driver = Driver(chosen(self._options), check, self._prove, Limits(self._options.extra_macs))
         made, found = driver.run(model, weights)
         return Fixed(made, weights, found)
+
+    def finish(self, fixed: Fixed, place: str) -> tuple[Proof | None, str]:
+        """Write to ``place`` when something got better and the proof holds; prove it in any case. The proof, and what was written."""
+        if not fixed.found.changes:
+            return None, ""
+        proof = self.save(fixed, place) if place else self.rehearse(fixed) if self._options.prove else None
+        return proof, place if proof is None or proof.ok else ""
 
     def save(self, fixed: Fixed, target: str) -> Proof | None:
         """Write the model to ``target``; when its proof fails, the target stays as it was. ``None`` without a proof that was not asked for.

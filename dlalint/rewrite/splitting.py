@@ -19,6 +19,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import WriteError, check_target, write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.numeric import Runner, difference, feeds
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.fixing import ProofError
@@ -26,7 +27,6 @@ from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, parsed
 from dlalint.rewrite.parts import Part, at_tensors, by_device, model_of, sources
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
-from dlalint.verify import Runner, difference, feeds
 
 MANIFEST = "manifest.json"
 

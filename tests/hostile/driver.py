@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlalint.cli.formats import FORMATS
 from dlalint.engine.targets import parse
 from dlalint.errors import DlalintError
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
+from dlalint.report.formats import FORMATS
 from dlalint.report.layout import plain
 from dlalint.report.to_json import to_json
 from dlalint.report.to_text import to_text

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from dlalint.engine.targets import parse
 from dlalint.finding import ERROR
+from dlalint.numeric import Runner
 from dlalint.pipeline import Session
 from dlalint.rewrite.fixing import Fixer, Options
 from dlalint.rewrite.splitting import split
 from dlalint.rewrite.weights import Weights
-from dlalint.verify import Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("orin-trt10.3", "xavier-trt7.1")

@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 import pytest
 
+from dlalint.numeric import Runner, verify
 from dlalint.pipeline import Session
 from dlalint.rewrite import proof
 from dlalint.rewrite.base import Replacement
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.weights import Weights
-from dlalint.verify import Runner, verify
 
 from .conftest import named, text, with_side_file
 

@@ -11,12 +11,12 @@ import pytest
 from dlalint.__main__ import main
 from dlalint.engine.targets import parse
 from dlalint.errors import DlalintError
+from dlalint.numeric import Runner
 from dlalint.pipeline import Session
 from dlalint.rewrite import splitting
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.parts import Part, model_of
 from dlalint.rewrite.splitting import heads, split
-from dlalint.verify import Runner
 
 from .conftest import text, with_side_file
 

@@ -15,10 +15,10 @@ import jsonschema
 import onnx
 import pytest
 
-from dlalint.cli.formats import FORMATS
 from dlalint.engine.targets import parse
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
+from dlalint.report.formats import FORMATS
 
 SARIF: dict[str, Any] = json.loads((Path(__file__).parent / "schemas" / "sarif-2.1.0.json").read_text(encoding="utf-8"))
 NEW = ("sarif", "junit", "github", "gitlab", "markdown", "csv", "html")
