@@ -127,9 +127,14 @@ class Diagnosis:
             fix=fill(card.instead),
             rewrites=self._rewrites(card, number),
             sources=tuple(dict.fromkeys(sources)),
-            confidence=limit.confidence if limit is not None else "documented" if sources else "",
+            confidence=limit.confidence if limit is not None else self._confidence(sources),
             cause=cause,
         )
+
+    def _confidence(self, sources: Sequence[str]) -> str:
+        """What a statement without a limit is worth: seen in builds alone, or written down by someone."""
+        kinds = {self.book.sources[source]["kind"] for source in sources}
+        return "observed" if kinds == {"build"} else "documented" if kinds else ""
 
     def _rewrites(self, card: Card, number: int) -> tuple[str, ...]:
         """The rewrites that answer a card and start from the operator of a node."""
