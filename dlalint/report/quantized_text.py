@@ -66,6 +66,7 @@ _SUMMARIES: dict[str, tuple[str, str]] = {
         "weights are quantized again by TensorRT, by the largest value of each channel: they move by up to {cost} of a step",
         ".2f",
     ),
+    "batch-norm": ("batch normalizations are part of the convolution before them, whose output had no Q/DQ pair", ""),
     "concat": ("nodes join tensors whose scales differ by a factor of up to {cost}: the finer ones lose digits", ".3g"),
     "float-input": ("inputs of integers are floats now: --inputIOFormats of trtexec makes them INT8 again", ""),
     "float-output": ("outputs of integers are floats now: --outputIOFormats of trtexec makes them INT8 again", ""),
@@ -94,11 +95,15 @@ def _origin(item: TensorScale) -> str:
 
 
 def _halves(items: Sequence[Half], width: int, shown: int) -> Iterator[Row]:
-    for item in items[:shown]:
-        unnamed = "" if item.layer else " (trtexec cannot name this layer)"
-        yield from wrapped(f"  {item.op_type} {item.node}  ", f"{item.reason}{unnamed}", width)
-    if len(items) > shown:
-        yield from wrapped("  ", f"and {len(items) - shown} more: -v lists them", width)
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        unnamed = "" if item.layer else " (no name for trtexec)"
+        groups.setdefault(item.reason, []).append(f"{item.op_type} {item.node}{unnamed}")
+    for reason, nodes in list(groups.items())[:shown]:
+        yield from wrapped(f"  {reason}: ", listed(nodes, shown), width)
+    if len(groups) > shown:
+        left = sum(map(len, list(groups.values())[shown:]))
+        yield from wrapped("  ", f"and {counted(left, 'node')} for like reasons: -v lists them", width)
 
 
 def _proof(proof: Proof, width: int, shown: int) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from dlalint.calibration.translated import Half
 from dlalint.graph import FLOATING, Device
@@ -12,7 +12,6 @@ from dlalint.plan import Outcome
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.quantization.carrying import named
 from dlalint.rewrite.quantization.moves import move
-from dlalint.rewrite.quantization.removing import Removed
 
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
@@ -20,14 +19,17 @@ _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 def halves(
     graph: Graph,
     outcome: Outcome,
-    removed: Removed,
+    places: Collection[tuple[str, int]],
+    paired: frozenset[str],
     scales: Mapping[str, float],
     baked: frozenset[str],
     nameable: Callable[[str], bool],
 ) -> tuple[Half, ...]:
-    """The nodes of the new model (``graph``, ``outcome``) that have to run in FP16. ``baked`` are the constants that were on a grid."""
-    places = {(number, position) for readers in removed.readers for number, position in readers}
-    paired = frozenset(removed.tensors)
+    """The nodes of the new model (``graph``, ``outcome``) that have to run in FP16.
+
+    ``places`` are where the nodes (by what they make first) read from a pair, ``paired`` the tensors that stand for pairs, ``baked`` the
+    constants that were on a grid.
+    """
     called = [str(node.name or f"node_of_{next(iter(node.output), '')}") for node in graph.nodes]  # as the parser of TensorRT calls them
     counts = Counter(called)
     found = []
@@ -45,7 +47,7 @@ def halves(
 def _reasons(
     graph: Graph,
     number: int,
-    places: set[tuple[int, int]],
+    places: Collection[tuple[str, int]],
     paired: frozenset[str],
     scales: Mapping[str, float],
     baked: frozenset[str],
@@ -58,14 +60,14 @@ def _reasons(
             continue
         if graph.is_constant(name):
             if node.op_type in _WEIGHTED and position == 1 and not _from(graph, name, baked):
-                yield f"its weights {quoted(name)} were not quantized"
+                yield f"the weights {quoted(name)} were not quantized"
         elif name not in scales:
-            yield f"what it reads, {quoted(name)}, has no scale"
-        elif name in paired and (number, position) not in places and not moves:
-            yield f"it read {quoted(name)} past the Q/DQ pair"
+            yield f"{quoted(name)} has no scale"
+        elif name in paired and (node.output[0], position) not in places and not moves:
+            yield f"{quoted(name)} was read past its Q/DQ pair"
     for name in node.output:
-        if name and _floating(graph, name) and name not in scales and (graph.consumers(name)):
-            yield f"what it makes, {quoted(name)}, has no scale"
+        if name and _floating(graph, name) and name not in scales and graph.consumers(name):
+            yield f"{quoted(name)} has no scale"
 
 
 def _floating(graph: Graph, name: str) -> bool:

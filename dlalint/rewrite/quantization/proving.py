@@ -20,11 +20,12 @@ from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.removing import Removed
 from dlalint.rewrite.quantization.restoring import restored
 from dlalint.rewrite.weights import Weights
-from dlalint.verify import Runner, feeds
+from dlalint.verify import Runner, Tolerance, difference, feeds
 
 SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` draws, moved into the range of each input
 AGAIN = "normal again"  # another draw; only what is normal has values spread as those that a scale is made for
 CLOSE = {"float32": 1e-6, "float16": 2e-2}  # relative to the largest value: FP16 may round to another step on its way
+FOLDED = Tolerance(1e-3, 1e-3)  # as for the rounding of many rewrites
 GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off is no rounding
 _ROOM = 256 << 20  # bytes of tensors that are fetched at once
 
@@ -39,29 +40,35 @@ class Probe(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The three models as files, with what their ``probes`` name as outputs, and the result as it was written."""
+    """The three models as files, with what their ``probes`` name as outputs; the result before normalizations were folded
+    (empty without any), and as it was written."""
 
     old: str
     new: str
     back: str
+    plain: str
     written: str
     probes: tuple[Probe, ...]
     cached: int
 
 
+class Subject(NamedTuple):
+    """What is proven: ``removed`` from the model of ``graph``, and the model ``final`` made from it, whose file is ``written``."""
+
+    graph: Graph
+    found: Found
+    removed: Removed
+    final: ModelProto
+    written: str
+
+
 def prove(
-    runner: Runner,
-    graph: Graph,
-    found: Found,
-    removed: Removed,
-    written: str,
-    scales: Mapping[str, float],
-    seed: int = 0,
-    types: Mapping[str, TensorType] | None = None,
+    runner: Runner, subject: Subject, scales: Mapping[str, float], seed: int = 0, types: Mapping[str, TensorType] | None = None
 ) -> Proof:
-    """Compare the model of ``graph`` with ``removed``, whose file is ``written``. Raises :class:`DlalintError` when one does not run."""
+    """Compare the model with Q/DQ nodes and what became of it. ``types`` fix inputs. Raises :class:`DlalintError` when one does not run."""
+    graph, found = subject.graph, subject.found
     with TemporaryDirectory(prefix="dlalint-") as folder:
-        models = _models(graph, found, removed, written, scales, folder)
+        models = _models(subject, scales, folder)
         fixed = {name: (types or {}).get(name, kind) for name, kind in runner.inputs(models.old).items()}
         given = dict(item for item in feeds(fixed, seed) if item[0] in SETS)
         given[AGAIN] = next(feeds(fixed, (seed + 1) % (1 << 32)))[1]
@@ -71,20 +78,23 @@ def prove(
         for group in _groups(graph, models.probes):
             for label, ours, theirs in sets:
                 _compare(runner, models._replace(probes=group), ours, theirs, tally, rounding=label.startswith("normal"))
-        same = _same(runner, models, sets[0][2])
+        same = _same(runner, models, sets[0][2]) and _alike(runner, models, sets)
     return tally.proof(tuple(given), models, same=same)
 
 
-def _models(graph: Graph, found: Found, removed: Removed, written: str, scales: Mapping[str, float], folder: str) -> Models:
+def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Models:
+    graph, found, removed = subject[:3]
     back = restored(graph, found, removed, scales)
     olds = [_seen(graph, pair) for pair in found.pairs]
     probes = tuple(Probe(*item) for item in zip(found.pairs, olds, removed.tensors, back.tensors, strict=True))
-    files = [os.path.join(folder, name) for name in ("old.onnx", "new.onnx", "back.onnx")]
-    protos = ((graph.proto, [probe.old for probe in probes]), (removed.model, removed.tensors), (back.model, back.tensors))
-    for file, (proto, names) in zip(files, protos, strict=True):
+    files = [os.path.join(folder, name) for name in ("old.onnx", "new.onnx", "back.onnx", "plain.onnx")]
+    protos = [(graph.proto, olds), (subject.final, removed.tensors), (back.model, back.tensors)]
+    if subject.final is not removed.model:
+        protos.append((removed.model, ()))
+    for file, (proto, names) in zip(files, protos, strict=False):
         marked = _marked(proto, names, graph)
         write(restore(whole(marked, graph.weights), *graph.weights.files), file)
-    return Models(files[0], files[1], files[2], written, probes, back.cached)
+    return Models(files[0], files[1], files[2], files[3] if len(protos) > 3 else "", subject.written, probes, back.cached)
 
 
 def _seen(graph: Graph, pair: Pair) -> str:
@@ -173,6 +183,17 @@ def _same(runner: Runner, models: Models, feed: Mapping[str, Array]) -> bool:
     found = runner.outputs(models.written, feed)
     other = runner.outputs(models.new, feed, list(found))
     return all(np.array_equal(array, other[name], equal_nan=array.dtype.kind == "f") for name, array in found.items())
+
+
+def _alike(runner: Runner, models: Models, sets: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]) -> bool:
+    """Whether the result computes, up to rounding, what it did before normalizations were folded."""
+    if not models.plain:
+        return True
+    for _, _, feed in sets:
+        before, after = runner.outputs(models.plain, feed), runner.outputs(models.written, feed)
+        if not all(difference(name, array, after[name], FOLDED).within for name, array in before.items()):
+            return False
+    return True
 
 
 class _Tally:

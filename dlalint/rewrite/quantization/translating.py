@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -20,11 +20,12 @@ from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.pipeline import Session
 from dlalint.rewrite.fixing import ProofError
 from dlalint.rewrite.graph import Graph, parsed
-from dlalint.rewrite.quantization.carrying import carry
+from dlalint.rewrite.quantization.carrying import Carried, carry
 from dlalint.rewrite.quantization.grid import QuantizationError
 from dlalint.rewrite.quantization.halves import halves
+from dlalint.rewrite.quantization.normalizing import Joined, joined
 from dlalint.rewrite.quantization.pairs import Found, find
-from dlalint.rewrite.quantization.proving import prove, whole
+from dlalint.rewrite.quantization.proving import Subject, prove, whole
 from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks
 from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
@@ -38,11 +39,13 @@ class _DisprovenError(Exception):
 
 
 class Made(NamedTuple):
-    """A translation before it is written: ``graph`` and ``found`` are the model with its Q/DQ nodes, ``removed`` the one without."""
+    """A translation before it is written: ``graph`` and ``found`` are the model with its Q/DQ nodes, ``removed`` the one without, and
+    ``joined`` that with its normalizations folded."""
 
     graph: Graph
     found: Found
     removed: Removed
+    joined: Joined
     result: Translated
 
     @property
@@ -84,30 +87,29 @@ class Translator:
         except QuantizationError as error:
             error.where = f"{path}: {error.where}" if error.where else path
             raise
-        return Made(graph, found, made, self._result(graph, found, made, overrides, average=average))
-
-    def _result(self, graph: Graph, found: Found, made: Removed, overrides: Overrides | None, *, average: bool) -> Translated:
-        path = graph.weights.source
         view = self._session.view_bytes(made.model.SerializeToString(), path, overrides)
-        new = Graph(made.model, view, graph.weights, self._target.trt)
+        one = joined(Graph(made.model, view, weights, self._target.trt), frozenset(made.tensors))
+        return Made(graph, found, made, one, self._result(graph, found, made, one, overrides, average=average))
+
+    def _result(self, graph: Graph, found: Found, made: Removed, one: Joined, overrides: Overrides | None, *, average: bool) -> Translated:
+        path = graph.weights.source
+        view = self._session.view_bytes(one.model.SerializeToString(), path, overrides)
+        new = Graph(one.model, view, graph.weights, self._target.trt)
         outcome = self._session.check(view, self._target)
         own = recorded(found, made)
         carried = carry(new, {item.tensor: item.scale for item in own}, average=average)
         flags = Flags(self._session.rules.trtexec, self._session.rules.sources, self._target.trt)
         baked = frozenset(item.name for item in found.baked)
-        uneven = [
-            Remark("concat", name, f"it joins tensors whose scales differ by a factor of {ratio:.3g}", ratio)
-            for name, ratio in carried.uneven
-        ]
+        baked |= {new for old, new in one.weights.items() if old in baked}
         return Translated(
             model=path,
             target=self._target.name,
             pairs=len(found.pairs),
             constants=len(found.baked),
             scales=(*own, *carried.steps),
-            remarks=(*remarks(found, made, own), *regridded(graph, found), *uneven),
+            remarks=(*remarks(found, made, own), *regridded(graph, found), *_others(one, carried)),
             nodes=sum(node.device is not Device.FOLDED for node in outcome.nodes),
-            halves=halves(new, outcome, made, carried.scales, baked, flags.nameable),
+            halves=halves(new, outcome, _places(made, one), frozenset(made.tensors), carried.scales, baked, flags.nameable),
             dla_nodes=outcome.summary.dla_nodes,
         )
 
@@ -128,7 +130,7 @@ class Translator:
             if not proofs[0].ok:
                 raise _DisprovenError
 
-        pieces = restore(whole(made.removed.model, made.graph.weights), *made.graph.weights.files)
+        pieces = restore(whole(made.joined.model, made.graph.weights), *made.graph.weights.files)
         with suppress(_DisprovenError):
             write(pieces, places.model, approve=approve if prove_it else None)
             for place, text, what in texts:
@@ -144,7 +146,8 @@ class Translator:
         """Compare the model written to ``path`` with the one that has Q/DQ nodes."""
         self._progress("proving the model")
         try:
-            return prove(self._runner, made.graph, made.found, made.removed, path, made.cache, seed, made.graph.view.types)
+            subject = Subject(made.graph, made.found, made.removed, made.joined.model, path)
+            return prove(self._runner, subject, made.cache, seed, made.graph.view.types)
         except DlalintError as error:
             cure = "Give --no-verify to write the result unproven; --shape fixes dimensions that the model leaves free."
             raise ProofError(f"the result cannot be proven: {error.what}", where=made.result.model, cure=cure) from None
@@ -153,3 +156,17 @@ class Translator:
 def listed(result: Translated) -> str:
     """The list of layer precisions, empty when every layer has INT8 scales."""
     return layer_precisions.to_text({item.layer: "fp16" for item in result.halves if item.layer})
+
+
+def _places(made: Removed, one: Joined) -> frozenset[tuple[str, int]]:
+    """Where nodes read from a pair: what they make first in the model that is written, and the number of the input."""
+    nodes = made.model.graph.node
+    found = [(nodes[number].output[0], position) for readers in made.readers for number, position in readers]
+    return frozenset((one.outputs.get(name, name), position) for name, position in found)
+
+
+def _others(one: Joined, carried: Carried) -> Iterator[Remark]:
+    for name in one.outputs.values():
+        yield Remark("batch-norm", name, "its batch normalization is part of the convolution before it, whose output had no Q/DQ pair")
+    for name, ratio in carried.uneven:
+        yield Remark("concat", name, f"it joins tensors whose scales differ by a factor of {ratio:.3g}", ratio)
