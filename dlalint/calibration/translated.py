@@ -44,7 +44,7 @@ class Half(NamedTuple):
 class Steps(NamedTuple):
     """How far the model without Q/DQ nodes is from the one with them at one tensor, in quantization steps of the latter.
 
-    ``beyond`` is the part of the elements that the pair had cut off at the ends of its range.
+    ``beyond`` is the part of the elements that the pair had cut off at the ends of its range; INT8 does so too, and they are compared so.
     """
 
     tensor: str
@@ -56,16 +56,19 @@ class Steps(NamedTuple):
 
 class Proof(NamedTuple):
     """``sets`` are the inputs. ``restored`` is the largest difference, relative to the largest value of a tensor, between the model and the
-    result with its pairs put back, ``cached`` of them at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal, ``first``
-    is the first that differs too much. ``steps`` compares the result itself, worst tensor first.
+    result with its pairs put back, ``cached`` of ``pairs`` at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal,
+    ``first`` is the first that differs too much. ``folded`` is how far outputs moved when normalizations were folded, relative too
+    (``None`` when none was). ``steps`` compares the result itself, worst tensor first.
     """
 
     sets: tuple[str, ...]
     tensors: int
+    pairs: int
     cached: int
     exact: bool
     restored: float
     first: str
+    folded: float | None
     steps: tuple[Steps, ...]
     ok: bool
 

@@ -115,7 +115,15 @@ def _translate(
         made = translator.translate(weights, overrides(shapes, batch), average=infer_average_pool)
         proof = translator.save(made, places, prove_it=not no_verify, seed=seed)
     failed = proof is not None and not proof.ok
-    _report(made.result, proof, {} if failed else _named(places), _flags(flags, made.result, places), form, verbose, color)
+    _report(
+        made.result,
+        proof,
+        {} if failed else _named(places if made.cache else places._replace(cache="")),
+        _flags(flags, made.result, places),
+        form,
+        verbose,
+        color,
+    )
     return int(failed)
 
 
@@ -145,6 +153,8 @@ def _flags(flags: Flags, found: Translated, places: Places) -> list[str]:
     from dlalint.rewrite.quantization.translating import listed
 
     wanted = [("model", places.model), ("int8", ""), ("fp16", ""), ("dla", "0"), ("calibration", places.cache)]
+    if not found.scales:
+        return []
     names = listed(found)
     if names:
         wanted.append(("constraints", "prefer"))

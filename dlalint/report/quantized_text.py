@@ -44,6 +44,10 @@ def sentence(found: Translated) -> str:
     more = f" and {counted(carried, 'scale')} followed from them" if carried else ""
     baked = f", {counted(found.constants, 'constant')} became floats" if found.constants else ""
     whole = found.nodes - len(found.halves)
+    if not found.pairs:
+        return (
+            f"NO SCALES: only {counted(found.constants, 'constant')} had Q/DQ nodes, and became floats. Calibrate the result with --inputs."
+        )
     verdict = "ALL INT8" if not found.halves else "PARTLY INT8" if whole else "NO INT8"
     return f"{verdict}: {made}{more}{baked}; {whole} of {counted(found.nodes, 'node')} have all the scales that INT8 takes."
 
@@ -108,7 +112,7 @@ def _halves(items: Sequence[Half], width: int, shown: int) -> Iterator[Row]:
 
 def _proof(proof: Proof, width: int, shown: int) -> Iterator[Row]:
     yield from wrapped("Proof  ", proof_sentence(proof), width, "good" if proof.ok else "bad")
-    if proof.steps:
+    if any(item.largest for item in proof.steps):
         said = "Without the pairs it is off by the rounding that they did, here in their steps, worst first (seeded inputs, not yours):"
         yield from wrapped("       ", said, width)
         body = [
@@ -121,8 +125,13 @@ def _proof(proof: Proof, width: int, shown: int) -> Iterator[Row]:
 def proof_sentence(proof: Proof) -> str:
     """The proof in one sentence."""
     sets = f"{counted(len(proof.sets), 'set')} of inputs ({', '.join(proof.sets)})"
+    if not proof.pairs and proof.ok:
+        return f"original and result are bit-equal on {sets}."
     if not proof.ok:
         return f"FAILED on {sets}: {proof.first} differs first, by {proof.restored:.1e} of the largest value with the pairs put back."
     how = "bit-equal" if proof.exact else f"equal to {proof.restored:.1e} of the largest value"
-    scales = f"{proof.cached} of them at the scale of the cache" if proof.cached else "at their own scales"
-    return f"with its pairs put back ({scales}), the written model is {how} to the original at all {proof.tensors} tensors, on {sets}."
+    scales = f"{proof.cached} of them at scales of the cache" if 0 < proof.cached < proof.pairs else "at scales of the cache"
+    scales = scales if proof.cached else "at their own scales"
+    folded = "" if proof.folded is None else f" Folding batch normalizations moves outputs by {proof.folded:.1e} of the largest."
+    back = f"with its {counted(proof.pairs, 'pair')} put back, {scales}, the written model is {how} to the original"
+    return f"{back} at all {proof.tensors} tensors, on {sets}.{folded}"

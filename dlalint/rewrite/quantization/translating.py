@@ -114,11 +114,13 @@ class Translator:
         )
 
     def save(self, made: Made, places: Places, *, prove_it: bool = True, seed: int = 0) -> Proof | None:
-        """Write all files; when the proof fails, none. ``None`` without a proof that was not asked for.
+        """Write all files, no cache without a scale; when the proof fails, none. ``None`` without a proof that was not asked for.
 
         Raises :class:`ProofError` when there can be no proof.
         """
-        texts = [(places.cache, to_text(Cache(self._target.release, ENTROPY, made.cache)), "the calibration cache")]
+        texts: list[tuple[str, str, str]] = []
+        if made.cache:
+            texts.append((places.cache, to_text(Cache(self._target.release, ENTROPY, made.cache)), "the calibration cache"))
         if places.precisions:
             texts.append((places.precisions, listed(made.result) + "\n", "the list of layer precisions"))
         for place, _, what in texts:
