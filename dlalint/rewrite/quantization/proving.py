@@ -248,7 +248,7 @@ class _Tally:
         step = probe.pair.grid.step
         values = new.astype(np.float64)
         end = probe.pair.grid.covering * STEPS
-        gap = np.abs(np.clip(values, -end, end) - old) / step if old.shape == new.shape else np.array([np.inf])
+        gap = np.abs(np.clip(values, min(low, -end), end) - old) / step if old.shape == new.shape else np.array([np.inf])
         self._gaps.setdefault(probe.new, []).append(gap.astype(np.float32).reshape(-1))
         self._beyond.setdefault(probe.new, []).append(
             float(np.mean((values < low - step / 2) | (values > high + step / 2))) if new.size else 0.0
