@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run a model with onnxruntime and dump every output.",
     "verify": "Compare what two models compute.",
     "compare-outputs": "Compare two dumps and show where they part.",
+    "calibration": "Make INT8 scales of Q/DQ nodes, or from data.",
     "trtexec": "Print the trtexec command that builds what is predicted.",
     "profile": "Show where the time of an engine went.",
     "compare": "Hold the prediction against what TensorRT did.",

@@ -13,6 +13,7 @@ from dlalint.cli.shapes import overrides
 from dlalint.pipeline import Session
 
 if TYPE_CHECKING:
+    from dlalint.calibration.kept import Placed
     from dlalint.changes import Proof
     from dlalint.rewrite.fixing import Fixed, Options
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     metavar="PERCENT",
     help="How many MACs it may add.",
 )
+@click.option("--calibration", metavar="FILE", help="A calibration cache of MODEL, to be kept in step.")
+@click.option("--calibration-output", metavar="FILE", help="Where that goes; beside the result when not given.")
 @click.option("--no-verify", is_flag=True, help="Write the result without a proof.")
 @click.option("--inputs", multiple=True, metavar="FILE.npz", help="Prove on these inputs too; repeatable.")
 @click.option("--rtol", type=click.FloatRange(0), default=1e-4, show_default=True, help="Tolerated relative error.")
@@ -51,6 +54,8 @@ def command(
     precision: str,
     batch: int | None,
     shapes: tuple[str, ...],
+    calibration: str | None,
+    calibration_output: str | None,
     form: str,
     verbose: bool,
     no_color: bool,
@@ -60,18 +65,21 @@ def command(
 
     A rewrite stays only where the predicted placement gets better, and every one is proven with onnxruntime before anything is written.
     """
+    from dlalint.cli.fix_calibration import Scales
     from dlalint.numeric import Runner
     from dlalint.rewrite.fixing import Fixer, beside
     from dlalint.rewrite.weights import Weights
 
     place = goal(model, path, in_place, beside(model, "fixed"))
     options = _options(**given)
+    scales = Scales.of(calibration, calibration_output, place, model)
     with Session() as session, Runner() as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
         target = chosen(session.rules, target_name, precision)
         fixer = Fixer(session, target, options, runner, tell)
         fixed = fixer.fix(weights, overrides(shapes, batch))
         proof, written = fixer.finish(fixed, "" if diff else place)
-    _report(fixed, proof, written, form, verbose, not no_color)
+        kept = scales.kept(fixer, fixed, write=bool(written)) if scales is not None else None
+    _report(fixed, proof, kept, written, form, verbose, not no_color)
     return int(proof is not None and not proof.ok)
 
 
@@ -100,13 +108,13 @@ def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
-def _report(fixed: Fixed, proof: Proof | None, place: str, form: str, verbose: bool, color: bool) -> None:
+def _report(fixed: Fixed, proof: Proof | None, kept: Placed | None, place: str, form: str, verbose: bool, color: bool) -> None:
     if form == "json":
         from dlalint.report.fix_json import to_json
 
-        output.write(to_json(fixed.found, proof, place), None)
+        output.write(to_json(fixed.found, proof, place, kept), None)
         return
     from dlalint.report.fix_text import to_text
 
     note = f"Written to {place}" if place else "Nothing was written."
-    output.show(to_text(fixed.found, proof, note, output.width(), verbose=verbose), None, color)
+    output.show(to_text(fixed.found, proof, note, output.width(), verbose=verbose, kept=kept), None, color)

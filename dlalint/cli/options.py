@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,9 @@ from dlalint.engine.targets import parse as target_of
 from dlalint.errors import UsageError
 from dlalint.measured import NOTHING, Measured, Scales
 from dlalint.target import Target
+
+if TYPE_CHECKING:
+    from dlalint.calibration.cache import Cache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,18 +80,26 @@ def known(calibration: str | None, layer_precisions: str | None) -> Measured:
     """What the options of :func:`int8` say. Raises :class:`DlalintError`."""
     if calibration is None and layer_precisions is None:
         return NOTHING
-    from dlalint.calibration.cache import MAX_BYTES, Cache, parse
+    from dlalint.calibration.cache import Cache
     from dlalint.calibration.layer_precisions import parse as kinds_of
     from dlalint.config import content
 
-    cache, kinds = Cache("", "", {}), {}
-    if calibration is not None:
-        cache = parse(content(calibration, MAX_BYTES).decode("utf-8", "surrogateescape"), calibration)
+    cache = read_cache(calibration) if calibration is not None else Cache("", "", {})
+    kinds = {}
     if layer_precisions is not None:
         from_file = layer_precisions.startswith("@")
         text = content(layer_precisions[1:]).decode("utf-8", "surrogateescape") if from_file else layer_precisions
-        kinds = kinds_of(text, layer_precisions[1:] if from_file else "--layer-precisions")
+        if text.strip() or not from_file:  # a file may name no layer at all
+            kinds = kinds_of(text, layer_precisions[1:] if from_file else "--layer-precisions")
     return Measured(Scales(calibration or "", cache.version, cache.algorithm, cache.scales, kinds))
+
+
+def read_cache(path: str) -> Cache:
+    """The calibration cache in a file. Raises :class:`DlalintError`."""
+    from dlalint.calibration.cache import MAX_BYTES, parse
+    from dlalint.config import content
+
+    return parse(content(path, MAX_BYTES).decode("utf-8", "surrogateescape"), path)
 
 
 def fits(scales: Scales, precisions: Collection[object]) -> None:

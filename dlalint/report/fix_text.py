@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dlalint.calibration.kept import Placed
 from dlalint.changes import MISS, Attempt, Change, Proof, Rewritten, gpu_helpers
 from dlalint.finding import ERROR
 from dlalint.plan import Outcome
+from dlalint.report.cache_text import cache_rows
 from dlalint.report.grouping import grouped
 from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
 
@@ -15,8 +17,10 @@ EXACTNESS = {"exact": "bit-equal", "rounding": "equal up to rounding", "approxim
 _SHOWN = 6
 
 
-def to_text(found: Rewritten, proof: Proof | None, note: str, width: int, *, verbose: bool = False) -> list[Row]:
-    """The report as lines; ``note`` says where the result went."""
+def to_text(
+    found: Rewritten, proof: Proof | None, note: str, width: int, *, verbose: bool = False, kept: Placed | None = None
+) -> list[Row]:
+    """The report as lines; ``note`` says where the result went, ``kept`` is the cache that was kept in step."""
     width = min(max(width, 60), 140)
     shown = 1_000_000 if verbose else _SHOWN
     before, after = found.before, found.after
@@ -39,6 +43,8 @@ def to_text(found: Rewritten, proof: Proof | None, note: str, width: int, *, ver
     elif any(change.error is not None for change in found.changes):
         said = "each rewrite by itself. The whole model has side files, and is proven when it is written beside them."
         sections.append(list(wrapped("Proof  ", said, width)))
+    if kept is not None:
+        sections.append(list(cache_rows(kept, width, shown)))
     if note:
         sections.append(list(wrapped("", note, width)))
     for section in sections:

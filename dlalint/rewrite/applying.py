@@ -57,14 +57,14 @@ def apply(graph: Graph, replacements: Sequence[Replacement]) -> ModelProto:
     proto.CopyFrom(graph.proto)
     tensors = [tensor for item in replacements for tensor in item.tensors]
     proto.graph.initializer.extend(tensors)
-    kept = _alive(_sorted(nodes), graph)
+    kept = _alive(in_order(nodes), graph)
     del proto.graph.node[:]
     proto.graph.node.extend(kept)
-    _drop_unread(proto, graph)
+    drop_unread(proto, graph)
     return proto
 
 
-def _sorted(nodes: Sequence[NodeProto]) -> list[NodeProto]:
+def in_order(nodes: Sequence[NodeProto]) -> list[NodeProto]:
     """The nodes in an order in which each follows what it reads; as given where that is one."""
     producers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
     waiting = [0] * len(nodes)
@@ -110,7 +110,7 @@ def _alive(nodes: Sequence[NodeProto], graph: Graph) -> list[NodeProto]:
     return [node for node in nodes if id(node) in needed or id(node) in idle]
 
 
-def _drop_unread(proto: ModelProto, graph: Graph) -> None:
+def drop_unread(proto: ModelProto, graph: Graph) -> None:
     """Take out initializers that nothing reads any more, and stated types of tensors that are gone."""
     read = {name for node in proto.graph.node for name in (*node.input, *captured(node))} | set(graph.outputs)
     for tensor in list(proto.graph.initializer):

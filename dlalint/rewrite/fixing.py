@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from onnx import ModelProto
 
+from dlalint.calibration.cache import Cache
+from dlalint.calibration.kept import Kept
 from dlalint.changes import Proof, Rewritten
 from dlalint.errors import DlalintError, UsageError
 from dlalint.graphview import GraphView
@@ -25,6 +27,7 @@ from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catal
 from dlalint.rewrite.driver import Driver, Limits
 from dlalint.rewrite.graph import Array, Graph, parsed
 from dlalint.rewrite.proof import parts
+from dlalint.rewrite.quantization.keeping import kept
 from dlalint.rewrite.weights import Weights
 from dlalint.selection import Selection
 from dlalint.target import Target
@@ -140,6 +143,14 @@ class Fixer:
             return None
         with TemporaryDirectory() as folder:
             return self.save(fixed, os.path.join(folder, "model.onnx"))
+
+    def kept(self, fixed: Fixed, cache: Cache) -> Kept:
+        """``cache``, which is of the original, for the rewritten model."""
+        path = fixed.weights.source
+        view = self._session.view_bytes(fixed.model.SerializeToString(), path)
+        old = fixed.found.before.model.graph
+        before = {*old.inputs, *old.constants, *(name for node in old.nodes for name in node.outputs)}
+        return kept(cache, before, Graph(fixed.model, view, fixed.weights, self._target.trt), self._target.release)
 
     def prove(self, fixed: Fixed, path: str) -> Proof:
         """Compare the model written to ``path`` with its original on whole inputs."""

@@ -17,14 +17,15 @@ def fold(graph: Graph, index: int, rewrite: str) -> Replacement | Miss:
     found = affine(graph, index)
     if isinstance(found, Miss):
         return found
-    before = _into_source(graph, index, found, rewrite)
+    before = into_source(graph, index, found, rewrite)
     if not isinstance(before, Miss):
         return before
     behind = _into_readers(graph, index, found, rewrite)
     return Miss(f"{before}, and {behind}") if isinstance(behind, Miss) else behind
 
 
-def _into_source(graph: Graph, index: int, found: Affine, rewrite: str) -> Replacement | Miss:
+def into_source(graph: Graph, index: int, found: Affine, rewrite: str) -> Replacement | Miss:
+    """The affine node ``found`` in the weights of the linear node before it."""
     source = graph.producer(found.source)
     if source is None or graph.nodes[source].op_type not in LINEAR or graph.only_consumer(found.source) != index:
         return Miss("the node before is no convolution or Gemm that it alone reads")

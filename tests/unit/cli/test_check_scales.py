@@ -55,6 +55,12 @@ def test_layer_precisions_in_a_file(folder: Path, capsys: pytest.CaptureFixture[
     assert "DLA804" not in capsys.readouterr().out
 
 
+def test_a_file_that_names_no_layer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "layers.txt").write_text("\n")
+    _check("--precision", "int8", "--calibration", "calib.cache", "--layer-precisions", "@layers.txt")
+    assert "DLA804" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,0 +1,87 @@
+"""What became of a model with Q/DQ nodes: the scale of each tensor and where it is from, what runs in FP16, and the proof."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PAIR, CARRIED = "pair", "carried"
+
+
+class TensorScale(NamedTuple):
+    """``origin`` is ``pair`` (a Q/DQ pair was on the tensor) or ``carried``: from the tensor ``source`` through the node ``node``."""
+
+    tensor: str
+    scale: float
+    origin: str
+    source: str = ""
+    node: str = ""
+    op_type: str = ""
+
+
+class Remark(NamedTuple):
+    """Something to know about a tensor or node. ``cost`` is in the unit of its kind:
+
+    * ``asymmetric``, ``per-channel``, ``merged``: how much wider a step became (0.5 is 50 %), for ``per-channel`` at the finest channel;
+    * ``weights``: the largest change, in steps of the model's grid, when TensorRT quantizes the weights by its own rule;
+    * ``concat``: the largest scale of an input over the smallest; ``relu``, ``batch-norm``, ``float-input``, ``float-output``: 0.
+    """
+
+    kind: str
+    name: str
+    text: str
+    cost: float = 0.0
+
+
+class Half(NamedTuple):
+    """A node that has to run in FP16: ``layer`` is the name of its layer for trtexec, empty when it has none; ``reason`` in words."""
+
+    node: str
+    op_type: str
+    layer: str
+    reason: str
+
+
+class Steps(NamedTuple):
+    """How far the model without Q/DQ nodes is from the one with them at one tensor, in quantization steps of the latter.
+
+    ``beyond`` is the part of the elements that the pair had cut off at the ends of its range; INT8 does so too, and they are compared so.
+    """
+
+    tensor: str
+    median: float
+    most: float
+    largest: float
+    beyond: float
+
+
+class Proof(NamedTuple):
+    """``sets`` are the inputs. ``restored`` is the largest difference, relative to the largest value of a tensor, between the model and the
+    result with its pairs put back, ``cached`` of ``pairs`` at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal,
+    ``first`` is the first that differs too much. ``folded`` is how far outputs moved when normalizations were folded, relative too
+    (``None`` when none was). ``steps`` compares the result itself, worst tensor first.
+    """
+
+    sets: tuple[str, ...]
+    tensors: int
+    pairs: int
+    cached: int
+    exact: bool
+    restored: float
+    first: str
+    folded: float | None
+    steps: tuple[Steps, ...]
+    ok: bool
+
+
+class Translated(NamedTuple):
+    """A translated model. ``pairs`` and ``constants`` were removed; ``nodes`` remain at run time, those of ``halves`` in FP16."""
+
+    model: str
+    target: str
+    pairs: int
+    constants: int
+    scales: tuple[TensorScale, ...]
+    remarks: tuple[Remark, ...]
+    nodes: int
+    halves: tuple[Half, ...]
+    dla_nodes: int

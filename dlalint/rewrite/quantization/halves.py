@@ -1,0 +1,87 @@
+"""Which nodes cannot run in INT8 as the model with Q/DQ nodes had it: what they read or make was not quantized."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from dlalint.calibration.translated import Half
+from dlalint.graph import FLOATING, Device
+from dlalint.model.tensors import quoted
+from dlalint.plan import Outcome
+from dlalint.rewrite.graph import Graph
+from dlalint.rewrite.quantization.carrying import named
+from dlalint.rewrite.quantization.moves import move
+
+_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+
+
+def halves(
+    graph: Graph,
+    outcome: Outcome,
+    places: Collection[tuple[str, int]],
+    paired: frozenset[str],
+    scales: Mapping[str, float],
+    baked: frozenset[str],
+    nameable: Callable[[str], bool],
+) -> tuple[Half, ...]:
+    """The nodes of the new model (``graph``, ``outcome``) that have to run in FP16.
+
+    ``places`` are where the nodes (by what they make first) read from a pair, ``paired`` the tensors that stand for pairs, ``baked`` the
+    constants that were on a grid.
+    """
+    called = [str(node.name or f"node_of_{next(iter(node.output), '')}") for node in graph.nodes]  # as the parser of TensorRT calls them
+    counts = Counter(called)
+    found = []
+    for placed in outcome.nodes:
+        if placed.device is Device.FOLDED:
+            continue
+        node = graph.nodes[placed.number]
+        reason = next(_reasons(graph, placed.number, places, paired, scales, baked), "")
+        if reason:
+            layer = called[placed.number]
+            found.append(Half(named(node), node.op_type, layer if counts[layer] == 1 and nameable(layer) else "", reason))
+    return tuple(found)
+
+
+def _reasons(
+    graph: Graph,
+    number: int,
+    places: Collection[tuple[str, int]],
+    paired: frozenset[str],
+    scales: Mapping[str, float],
+    baked: frozenset[str],
+) -> Iterator[str]:
+    """Why a node is not INT8."""
+    node = graph.nodes[number]
+    moves = move(graph, node) is not None
+    for position, name in enumerate(node.input):
+        if not name or not _floating(graph, name):
+            continue
+        if graph.is_constant(name):
+            if node.op_type in _WEIGHTED and position == 1 and not _from(graph, name, baked):
+                yield f"the weights {quoted(name)} were not quantized"
+        elif name not in scales:
+            yield f"{quoted(name)} has no scale"
+        elif name in paired and (node.output[0], position) not in places and not moves:
+            yield f"{quoted(name)} was read past its Q/DQ pair"
+    for name in node.output:
+        if name and _floating(graph, name) and name not in scales and graph.consumers(name):
+            yield f"{quoted(name)} has no scale"
+
+
+def _floating(graph: Graph, name: str) -> bool:
+    kind = graph.type(name)
+    return kind is None or kind.dtype in FLOATING
+
+
+def _from(graph: Graph, name: str, baked: frozenset[str]) -> bool:
+    """Whether a constant is one of ``baked`` or made from one."""
+    pending = [name]
+    while pending:
+        current = pending.pop()
+        if current in baked:
+            return True
+        index = graph.producer(current)
+        pending += [] if index is None else list(graph.nodes[index].input)
+    return False

@@ -1,0 +1,270 @@
+"""Proof of a model without Q/DQ nodes: with its pairs put back it computes what it did, and without them it is off by their rounding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+from onnx import ModelProto
+
+from dlalint.calibration.cache import STEPS
+from dlalint.calibration.translated import Proof, Steps
+from dlalint.graph import DTYPE_CODES, TensorType
+from dlalint.model.save import write
+from dlalint.model.skeleton import restore
+from dlalint.rewrite.graph import Array, Graph
+from dlalint.rewrite.quantization.pairs import Found, Pair
+from dlalint.rewrite.quantization.removing import Removed
+from dlalint.rewrite.quantization.restoring import restored
+from dlalint.rewrite.weights import Weights
+from dlalint.numeric import Runner, difference, feeds
+
+SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` draws, moved into the range of each input
+AGAIN = "normal again"  # another draw; only what is normal has values spread as those that a scale is made for
+CLOSE = {"float32": 1e-6, "float16": 2e-2}  # relative to the largest value: FP16 may round to another step on its way
+FOLDED = 1e-3  # relative to the largest value: the rounding of many foldings, in FP16 too
+GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off is no rounding
+_ROOM = 256 << 20  # bytes of tensors that are fetched at once
+
+
+class Probe(NamedTuple):
+    """Where a pair can be seen: in the model, in the result, and in the result with its pairs put back."""
+
+    pair: Pair
+    old: str
+    new: str
+    back: str
+
+
+class Models(NamedTuple):
+    """The three models as files, with what their ``probes`` name as outputs; the result before normalizations were folded
+    (empty without any), and as it was written."""
+
+    old: str
+    new: str
+    back: str
+    plain: str
+    written: str
+    probes: tuple[Probe, ...]
+    cached: int
+
+
+class Subject(NamedTuple):
+    """What is proven: ``removed`` from the model of ``graph``, and the model ``final`` made from it, whose file is ``written``."""
+
+    graph: Graph
+    found: Found
+    removed: Removed
+    final: ModelProto
+    written: str
+
+
+def prove(
+    runner: Runner, subject: Subject, scales: Mapping[str, float], seed: int = 0, types: Mapping[str, TensorType] | None = None
+) -> Proof:
+    """Compare the model with Q/DQ nodes and what became of it. ``types`` fix inputs. Raises :class:`DlalintError` when one does not run."""
+    graph, found = subject.graph, subject.found
+    with TemporaryDirectory(prefix="dlalint-") as folder:
+        models = _models(subject, scales, folder)
+        fixed = {name: (types or {}).get(name, kind) for name, kind in runner.inputs(models.old).items()}
+        given = dict(item for item in feeds(fixed, seed) if item[0] in SETS)
+        given[AGAIN] = next(feeds(fixed, (seed + 1) % (1 << 32)))[1]
+        inputs = {pair.source: pair for pair in found.pairs}
+        sets = [(label, *_fitted(inputs, feed)) for label, feed in given.items()]
+        tally = _Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
+        for group in _groups(graph, models.probes):
+            for label, ours, theirs in sets:
+                _compare(runner, models._replace(probes=group), ours, theirs, tally, rounding=label.startswith("normal"))
+        _outputs(runner, models, sets, frozenset(pair.integers for pair in found.pairs), tally)
+        same = _same(runner, models, sets[0][2])
+        folded = _folded(runner, models, sets)
+    return tally.proof(tuple(given), models, folded, same=same, pairs=len(found.pairs))
+
+
+def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Models:
+    graph, found, removed = subject[:3]
+    back = restored(graph, found, removed, scales)
+    olds = [_seen(graph, pair) for pair in found.pairs]
+    probes = tuple(Probe(*item) for item in zip(found.pairs, olds, removed.tensors, back.tensors, strict=True))
+    files = [os.path.join(folder, name) for name in ("old.onnx", "new.onnx", "back.onnx", "plain.onnx")]
+    protos = [(graph.proto, olds), (subject.final, removed.tensors), (back.model, back.tensors)]
+    if subject.final is not removed.model:
+        protos.append((removed.model, ()))
+    for file, (proto, names) in zip(files, protos, strict=False):
+        marked = _marked(proto, names, graph)
+        write(restore(whole(marked, graph.weights), *graph.weights.files), file)
+    return Models(files[0], files[1], files[2], files[3] if len(protos) > 3 else "", subject.written, probes, back.cached)
+
+
+def _seen(graph: Graph, pair: Pair) -> str:
+    return graph.nodes[pair.dequantizers[0]].output[0] if pair.dequantizers else pair.integers
+
+
+def _marked(proto: ModelProto, names: Sequence[str], graph: Graph) -> ModelProto:
+    """The model with further outputs; an input or output of it needs none."""
+    found = ModelProto()
+    found.CopyFrom(proto)
+    known = {item.name for item in (*found.graph.output, *found.graph.input)}
+    for name in dict.fromkeys(names):
+        if name not in known:
+            kind = graph.type(name)
+            info = onnx.helper.make_empty_tensor_value_info(name)
+            if kind is not None and kind.dtype in ("float16", "float32") and name in graph.producers:
+                info = onnx.helper.make_tensor_value_info(name, DTYPE_CODES[kind.dtype], None)
+            found.graph.output.append(info)
+    return found
+
+
+def whole(model: ModelProto, weights: Weights) -> bytes:
+    """A model with the weights of side files inside of it; those in the model's own file are copied when it is written."""
+    for tensor in model.graph.initializer:
+        if not weights.belongs(tensor):
+            tensor.CopyFrom(weights.inside(tensor))
+    return bytes(model.SerializeToString())
+
+
+def _fitted(inputs: Mapping[str, Pair], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs for the model and for the result: floats moved into the range of the pair on an input, integers as what they stand for."""
+    ours, theirs = dict(given), dict(given)
+    for name, array in given.items():
+        pair = inputs.get(name)
+        if pair is None:
+            continue
+        if array.dtype.kind != "f":
+            theirs[name] = pair.grid.dequantized(array)
+            continue
+        low, high = pair.grid.range
+        peak = float(np.abs(array).max(initial=0)) or 1.0
+        share = array / peak if low < 0 else np.abs(array) / peak
+        ours[name] = theirs[name] = np.where(share < 0, share * -low, share * high).astype(array.dtype)
+    return ours, theirs
+
+
+def _groups(graph: Graph, probes: Sequence[Probe]) -> Iterator[tuple[Probe, ...]]:
+    """The probes in portions that fit into memory."""
+    group: list[Probe] = []
+    room = _ROOM
+    for probe in probes:
+        kind = graph.type(probe.pair.source)
+        size = 4 * (kind.elements or 1) if kind is not None else 1
+        if group and size > room:
+            yield tuple(group)
+            group, room = [], _ROOM
+        group.append(probe)
+        room -= size
+    if group:
+        yield tuple(group)
+
+
+def _compare(
+    runner: Runner, models: Models, ours: Mapping[str, Array], theirs: Mapping[str, Array], tally: _Tally, *, rounding: bool
+) -> None:
+    probes = models.probes
+    old = _fetched(runner, models.old, ours, [probe.old for probe in probes])
+    back = _fetched(runner, models.back, theirs, [probe.back for probe in probes])
+    new = _fetched(runner, models.new, theirs, [probe.new for probe in probes]) if rounding else {}
+    for probe in probes:
+        values = old[probe.old]
+        if values.dtype.kind != "f":
+            values = probe.pair.grid.dequantized(values)
+        tally.restored(probe.new, values, back[probe.back])
+        if rounding:
+            tally.rounded(probe, values, new[probe.new])
+
+
+def _outputs(
+    runner: Runner,
+    models: Models,
+    sets: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]],
+    integers: frozenset[str],
+    tally: _Tally,
+) -> None:
+    """Compare the outputs of the model; those of integers are compared as what they stand for already."""
+    names = [name for name in runner.interface(models.written).outputs if name not in integers]
+    for _, ours, theirs in sets:
+        old, back = runner.outputs(models.old, ours, names), runner.outputs(models.back, theirs, names)
+        for name in names:
+            tally.restored(name, old[name], back[name])
+
+
+def _fetched(runner: Runner, model: str, feed: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+    wanted = list(dict.fromkeys(name for name in names if name not in feed))
+    return {**feed, **runner.outputs(model, feed, wanted)}
+
+
+def _same(runner: Runner, models: Models, feed: Mapping[str, Array]) -> bool:
+    """Whether the file that was written gives the outputs of the model that was compared."""
+    found = runner.outputs(models.written, feed)
+    other = runner.outputs(models.new, feed, list(found))
+    return all(np.array_equal(array, other[name], equal_nan=array.dtype.kind == "f") for name, array in found.items())
+
+
+def _folded(runner: Runner, models: Models, sets: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]) -> float | None:
+    """How far the outputs of the result are from what they were before normalizations were folded; ``None`` when none was."""
+    if not models.plain:
+        return None
+    worst = 0.0
+    for _, _, feed in sets:
+        before, after = runner.outputs(models.plain, feed), runner.outputs(models.written, feed)
+        found = [difference(name, array, after[name]).max_rel for name, array in before.items()]
+        worst = max([worst, *(np.inf if gap is None else gap for gap in found)])
+    return worst
+
+
+class _Tally:
+    """What the comparisons found, tensor by tensor."""
+
+    def __init__(self, close: float) -> None:
+        self._close = close
+        self._worst = 0.0
+        self._first = ""
+        self._tensors: set[str] = set()
+        self._gaps: dict[str, list[Array]] = {}
+        self._beyond: dict[str, list[float]] = {}
+        self._unequal = 0
+
+    def restored(self, name: str, old: Array, back: Array) -> None:
+        """Hold a tensor of the model against that of the result with its pairs put back."""
+        self._tensors.add(name)
+        if old.shape == back.shape and np.array_equal(old, back, equal_nan=True):
+            return
+        self._unequal += 1
+        gap = np.inf
+        if old.shape == back.shape and np.array_equal(np.isfinite(old), np.isfinite(back)):
+            usual = np.isfinite(old)
+            values = old[usual].astype(np.float64)
+            gap = float(np.abs(values - back[usual]).max(initial=0) / (np.abs(values).max(initial=0) or 1.0))
+        self._worst = max(self._worst, gap)
+        if gap > self._close:
+            self._first = self._first or name
+
+    def rounded(self, probe: Probe, old: Array, new: Array) -> None:
+        """Hold a tensor of the model against that of the result, which INT8 cuts off at the ends of its range, in steps."""
+        low, high = probe.pair.grid.range
+        step = probe.pair.grid.step
+        values = new.astype(np.float64)
+        end = probe.pair.grid.covering * STEPS
+        gap = np.abs(np.clip(values, min(low, -end), end) - old) / step if old.shape == new.shape else np.array([np.inf])
+        self._gaps.setdefault(probe.new, []).append(gap.astype(np.float32).reshape(-1))
+        self._beyond.setdefault(probe.new, []).append(
+            float(np.mean((values < low - step / 2) | (values > high + step / 2))) if new.size else 0.0
+        )
+
+    def proof(self, sets: tuple[str, ...], models: Models, folded: float | None, *, same: bool, pairs: int) -> Proof:
+        """The result; ``same`` says that the file that was written is the model that was compared."""
+        steps = sorted((self._steps(name) for name in self._gaps), key=lambda item: (-item.median, -item.most, item.tensor))
+        gross = next((item.tensor for item in steps if not item.median <= GROSS), "")
+        first = self._first or gross or ("" if same else "the file") or ("" if not folded or folded < FOLDED else "an output")
+        whole = (sets, len(self._tensors), pairs, models.cached, not self._unequal, self._worst, first, folded, tuple(steps))
+        return Proof(*whole, not first)
+
+    def _steps(self, name: str) -> Steps:
+        gaps = np.concatenate(self._gaps[name])
+        if not gaps.size:
+            return Steps(name, 0.0, 0.0, 0.0, 0.0)
+        middle, most = (float(item) for item in np.quantile(gaps, (0.5, 0.999)))
+        return Steps(name, middle, most, float(gaps.max()), float(np.mean(self._beyond[name])))
