@@ -40,7 +40,12 @@ class Known(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A check held against a baseline: how many findings it knows, and its entries that are there no more."""
+    """A check held against a baseline: how many findings it knows, its entries that are there no more, and the findings it knows.
+
+    ``prints`` are the fingerprints of all its entries for the model on the target.
+    """
 
     known: int
     fixed: tuple[Known, ...]
+    unchanged: tuple[Finding, ...] = ()
+    prints: frozenset[str] = frozenset()

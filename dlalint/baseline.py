@@ -50,8 +50,10 @@ def contrast(outcome: Outcome, whole: Outcome, baseline: Sequence[Known]) -> Out
     """``outcome`` without the findings that ``baseline`` knows. What ``whole`` has, which is every finding, waived or not, is not fixed."""
     path, target = relative(outcome.model.path), outcome.target.name
     own = [item for item in baseline if (item.path, item.target) == (path, target)]
-    known = {item.print for item in own}
+    known = frozenset(item.print for item in own)
     there = {entry.print for entry in entries([whole])}
-    kept = [index for index, entry in enumerate(entries([outcome])) if entry.print not in known]
+    found = list(entries([outcome]))
+    kept = [index for index, entry in enumerate(found) if entry.print not in known]
+    unchanged = tuple(entry.finding._replace(cause=None) for entry in found if entry.print in known)
     fixed = tuple(item for item in own if item.print not in there)
-    return outcome.keeping(kept)._replace(baseline=Contrast(len(outcome.findings) - len(kept), fixed))
+    return outcome.keeping(kept)._replace(baseline=Contrast(len(unchanged), fixed, unchanged, known))

@@ -53,6 +53,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
     program = runner / "dlalint" / "bin" / "dlalint"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dlalint "$@"\n')
     program.chmod(0o755)
+    (program.parent / "python").symlink_to(sys.executable)
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -117,6 +118,16 @@ def test_a_base_that_is_no_commit(base: str, step: Step) -> None:
     assert (found.code, found.outputs) == (2, {})
     assert "base is no full commit hash" in found.log
     assert not Path("x").exists()
+
+
+def test_what_is_waived_raises_no_alert(step: Step) -> None:
+    """Code scanning opens one for every result of the report, suppressed or not."""
+    Path("dlalint.toml").write_text('[[waiver]]\nrule = "DLA5"\nreason = "x"\n', encoding="utf-8")
+    found = step(MODELS="old.onnx")
+    assert (found.code, found.outputs["code"]) == (0, "0")
+    (run,) = json.loads(Path(found.outputs["sarif"]).read_text())["runs"]
+    assert "DLA541" not in {item["ruleId"] for item in run["results"]}
+    assert len(run["results"]) == 3
 
 
 def test_values_never_become_part_of_a_script() -> None:

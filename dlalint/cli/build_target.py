@@ -1,9 +1,11 @@
-"""The target that a build was for: from its files where they say it, else from the options; a contradiction is refused."""
+"""The target that a build was for: by the options, by its files, by the configuration; options that contradict the files are refused."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
+from dlalint.config import Effective
 from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import names, parse
 from dlalint.errors import UsageError
@@ -18,27 +20,45 @@ class Chosen(NamedTuple):
     said: tuple[str, ...]
 
 
-def choose(asked: Asked, book: RuleSet, name: str | None, precision: str | None) -> Chosen:
-    """The target of the build. Raises :class:`UsageError`: E541 when it cannot be told, E542 when option and file contradict each other."""
+def choose(asked: Asked, book: RuleSet, settings: Effective) -> Chosen:
+    """The target of the build; what ``settings`` have from the configuration is asked only where the files say nothing.
+
+    Raises :class:`UsageError`: E541 when it cannot be told, E542 when option and file contradict each other.
+    """
+    found, origins = settings.settings, settings.origins
+    own = {field: origins[field] == ("command line",) for field in ("target", "precision")}
+    name = found.target[0] if found.target and own["target"] else None
+    precision = found.precision if own["precision"] else None
     if precision is not None and asked.precision and precision != asked.precision:
         what = f"the files are of a build in {asked.precision.upper()}"
         raise UsageError(what, where=f"--precision {precision}", cure="Leave the option out.", code="E542")
-    mode = precision or asked.precision or "fp16"
-    said = [] if asked.precision else [f"{mode.upper()} {'by --precision' if precision else 'as nothing says INT8'}"]
+    mode = precision or asked.precision or found.precision
+    told = "by --precision" if precision else "as nothing says INT8" if origins["precision"] == ("default",) else "by the configuration"
+    said = [] if asked.precision else [f"{mode.upper()} {told}"]
     if name is None:
-        target = parse(_only(asked, book), book, mode)
+        try:
+            target = parse(_only(asked, book), book, mode)
+        except UsageError:
+            with suppress(UsageError):  # a configuration that contradicts the files is not that of the build
+                if found.target:
+                    return _checked(parse(found.target[0], book, mode), asked, ("by the configuration", *said))
+            raise
         assert asked.release is not None
         words = [f"TensorRT {asked.release.first}", asked.soc.capitalize(), mode.upper() if asked.precision else ""]
         if not asked.soc:
             said.insert(0, f"{target.soc.capitalize()}, as no other SoC has that release")
         return Chosen(target, (f"{', '.join(word for word in words if word)} by the files", *said))
-    target = parse(name, book, mode)
+    return _checked(parse(name, book, mode), asked, ("by --target", *said))
+
+
+def _checked(target: Target, asked: Asked, said: tuple[str, ...]) -> Chosen:
+    """A target that the files must not contradict."""
     _agree(target, asked)
     release = asked.release
     if release is not None and not release.stated and not within(target.trt, release):
         last = f" to {release.last}" if release.last else " or later"
-        said.append(f"the profile has the form of TensorRT {release.first}{last}, which is not the target's")
-    return Chosen(target, ("by --target", *said))
+        said = (*said, f"the profile has the form of TensorRT {release.first}{last}, which is not the target's")
+    return Chosen(target, said)
 
 
 def _agree(target: Target, asked: Asked) -> None:

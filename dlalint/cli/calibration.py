@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
-from dlalint.cli.options import chosen, dimensions, goal, look
+from dlalint.cli.options import FILE, configuration, dimensions, goal, look
 from dlalint.cli.progress import progress
-from dlalint.cli.shapes import overrides
+from dlalint.cli.settings import Bound, blaming, settled
+from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 from dlalint.target import Target
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 
 
 @click.command("calibration", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
-@click.option("-o", "--output", "path", metavar="FILE", help="Where the model without Q/DQ nodes goes; MODEL.float.onnx when not given.")
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option(
+    "-o", "--output", "path", metavar="FILE", type=FILE, help="Where the model without Q/DQ nodes goes; MODEL.float.onnx when not given."
+)
 @click.option("--in-place", is_flag=True, help="Replace MODEL itself.")
-@click.option("--cache", metavar="FILE", help="Where the calibration cache goes; beside the written model when not given.")
-@click.option("--layer-precisions", "precisions", metavar="FILE", help="Where the list of layers that have to run in FP16 goes.")
+@click.option("--cache", metavar="FILE", type=FILE, help="Where the calibration cache goes; beside the written model when not given.")
+@click.option("--layer-precisions", "precisions", metavar="FILE", type=FILE, help="Where the list of layers that have to run in FP16 goes.")
 @click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt8.6.")
+@configuration
 @dimensions(", for the proof")
 @click.option("--infer-average-pool", is_flag=True, help="Carry scales through means too, which change values.")
-@click.option("--inputs", metavar="PATH", help="Calibrate MODEL, which has no Q/DQ nodes, on this folder or .npz.")
+@click.option("--inputs", metavar="PATH", type=FILE, help="Calibrate MODEL, which has no Q/DQ nodes, on this folder or .npz.")
 @click.option("--method", type=click.Choice(["max", "entropy", "percentile"]), default="entropy", show_default=True, help="With --inputs.")
 @click.option("--percentile", type=click.FloatRange(50, 100), default=99.99, show_default=True, help="With --method percentile.")
 @click.option("--no-verify", is_flag=True, help="Write the result without a proof.")
@@ -45,10 +49,7 @@ def command(
     in_place: bool,
     cache: str | None,
     precisions: str | None,
-    target_name: str | None,
     inputs: str | None,
-    method: str,
-    percentile: float,
     form: str,
     verbose: bool,
     no_color: bool,
@@ -59,24 +60,25 @@ def command(
     MODEL is written without Q/DQ nodes, the scales go to the cache. With its pairs put back at those scales, it must compute what MODEL
     computes; otherwise nothing is written and the exit code is 1.
     """
-    if inputs is not None:
-        _no_pairs(model)
-        if path is not None or in_place or precisions is not None:
-            raise UsageError("--inputs writes no model", where="--output", cure="Give --cache only.", code="E512")
-        from dlalint.cli import calibration_data  # type: ignore[attr-defined,unused-ignore]
+    book = RuleSet.load()
+    bound = settled(book, model, precision="int8", **{name: given.pop(name) for name in ("target_name", "config", "batch", "shapes")})
+    by_data = {name: given.pop(name) for name in ("method", "percentile")}
+    if inputs is None:
+        from dlalint.rewrite.fixing import beside
+        from dlalint.rewrite.quantization.translating import Places
 
-        place = cache or f"{os.path.splitext(model)[0]}.cache"
-        look_of = {"form": form, "verbose": verbose, "color": not no_color, "timeout": given["timeout"]}
-        code: int = calibration_data.compute(
-            model, inputs, method=method, percentile=percentile, target=target_name, cache=place, **look_of
-        )
-        return code
-    from dlalint.rewrite.fixing import beside
-    from dlalint.rewrite.quantization.translating import Places
+        place = goal(model, path, in_place, beside(model, "float"))
+        places = Places(place, cache or f"{os.path.splitext(place)[0]}.cache", precisions or "")
+        return _translate(model, places, book, bound, form, verbose, not no_color, **given)
+    if path is not None or in_place or precisions is not None:
+        raise UsageError("--inputs writes no model", where="--output", cure="Give --cache only.", code="E512")
+    _no_pairs(model)
+    from dlalint.cli import calibration_data  # type: ignore[attr-defined,unused-ignore]
 
-    place = goal(model, path, in_place, beside(model, "float"))
-    places = Places(place, cache or f"{os.path.splitext(place)[0]}.cache", precisions or "")
-    return _translate(model, places, target_name, form, verbose, not no_color, **given)
+    look_of = {"form": form, "verbose": verbose, "color": not no_color, "timeout": given["timeout"]}
+    place = cache or f"{os.path.splitext(model)[0]}.cache"
+    code: int = calibration_data.compute(model, inputs, target=bound.target, cache=place, **by_data, **look_of)
+    return code
 
 
 def _no_pairs(model: str) -> None:
@@ -90,29 +92,28 @@ def _no_pairs(model: str) -> None:
 def _translate(
     model: str,
     places: Places,
-    target_name: str | None,
+    book: RuleSet,
+    bound: Bound,
     form: str,
     verbose: bool,
     color: bool,
     *,
-    batch: int | None,
-    shapes: tuple[str, ...],
     infer_average_pool: bool,
     no_verify: bool,
     seed: int,
     timeout: float,
 ) -> int:
+    from dlalint.numeric import Runner
     from dlalint.rewrite.quantization.translating import Translator
     from dlalint.rewrite.weights import Weights
-    from dlalint.numeric import Runner
 
     _apart(model, places)
-    with Session() as session, Runner(timeout) as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
-        target = chosen(session.rules, target_name, "int8")
-        flags = Flags(session.rules.trtexec, session.rules.sources, target.trt)
-        _takes_caches(flags, target)
-        translator = Translator(session, target, runner, tell)
-        made = translator.translate(weights, overrides(shapes, batch), average=infer_average_pool)
+    flags = Flags(book.trtexec, book.sources, bound.target.trt)
+    _takes_caches(flags, bound.target)
+    with Session(book) as session, Runner(timeout) as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
+        translator = Translator(session, bound.target, runner, tell)
+        with blaming(bound, model):
+            made = translator.translate(weights, bound.fixed, average=infer_average_pool)
         proof = translator.save(made, places, prove_it=not no_verify, seed=seed)
     failed = proof is not None and not proof.ok
     _report(

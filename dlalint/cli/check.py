@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
-from dlalint.cli.formats import Wanted, wanted, write
+from dlalint.cli.formats import Look, Wanted, wanted, write
 from dlalint.cli.judging import Judged, judge
-from dlalint.cli.options import dimensions, fits, int8, known, look, some_targets
+from dlalint.cli.options import FILE, dimensions, int8, look, some_targets
+from dlalint.cli.progress import progress
+from dlalint.cli.scales import fits, known
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.config import Config
-from dlalint.errors import DlalintError
+from dlalint.errors import DlalintError, UsageError
 from dlalint.finding import SEVERITIES
 from dlalint.measured import Measured
 from dlalint.model.load import find_models
@@ -28,21 +30,24 @@ if TYPE_CHECKING:
     from dlalint.accepted import Known
     from dlalint.engine.ruleset import RuleSet
 
+_PATIENCE = 0.5  # seconds until it is told how far it has come
+
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=FILE)
 @some_targets
 @dimensions()
 @int8
 @click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
-@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file, the first one of several.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave these rules out of the report.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="What makes the exit code 1; error when not given.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the findings are.")
-@click.option("--config", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
-@click.option("--baseline", metavar="FILE", help="Count only findings that this file does not know.")
-@click.option("--write-baseline", metavar="FILE", help="Write the findings there are now as a baseline, and exit with 0.")
+@click.option("--baseline", metavar="FILE", type=FILE, help="Count only findings that this file does not know.")
+@click.option("--write-baseline", metavar="FILE", type=FILE, help="Write the findings there are now as a baseline, and exit with 0.")
+@click.option("--explain", is_flag=True, help="Under each cause, its rewrites and the limit of every release.")
+@click.option("--watch", is_flag=True, help="Check again whenever a model or the configuration changes, until Ctrl-C.")
 @click.option("--statistics", is_flag=True, help="Only count the findings, by rule over all models.")
 @click.option("--others", metavar="NAME,NAME", help="The targets of the one-line comparison.")
 @click.option("--no-others", is_flag=True, help="Leave the comparison with other targets out.")
@@ -60,13 +65,12 @@ def command(
     forms: tuple[str, ...],
     path: str | None,
     exit_zero: bool,
+    watch: bool,
     config: str | None,
     baseline: str | None,
     write_baseline: str | None,
-    statistics: bool,
     others: str | None,
     no_others: bool,
-    quiet: int,
     **given: Any,
 ) -> int:
     """Lint ONNX models against the limits of the DLA and predict what TensorRT places on it.
@@ -74,25 +78,40 @@ def command(
     MODEL is a file, a folder (every .onnx below it) or a pattern. Settings that are not given here come from the nearest dlalint.toml, or
     pyproject.toml with [tool.dlalint], of this folder or one above: `dlalint config` shows them.
     """
-    reports = wanted(forms, path, statistics=statistics)
     worker = worker or Worker()
     worker.limit(given.pop("timeout"), given.pop("memory") << 20)
-    shown = {"verbose": given.pop("verbose"), "color": not given.pop("no_color"), "quiet": quiet, "statistics": statistics}
-    compared = () if no_others or quiet or statistics else None if others is None else tuple(others.split(","))
-    measured = known(given.pop("calibration"), given.pop("layer_precisions"))
+    shown = Look(*(given.pop(name) for name in Look._fields))
+    reports = wanted(forms, path, shown)
+    compared = () if no_others or shown.quiet or shown.statistics else None if others is None else tuple(others.split(","))
+    int8_files = given.pop("calibration"), given.pop("layer_precisions")
     options = from_command_line(**given, others=compared)
-    accepted = _baseline(baseline)
+    if watch:
+        return _watched(worker, models, (config, baseline, *int8_files), write_baseline)
+    accepted, measured = _baseline(baseline), known(*int8_files)
     with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session:
-        settings = read_config(config, session.rules)
-        _refuse(settings, session.rules, options, measured)
-        results = _check(session, find_models(models), settings, options, measured)
+        results = _check(session, models, read_config(config, session.rules), options, measured)
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, accepted) for result in results]
-        _report(results, session.rules, reports, **shown)
+        _report(results, session.rules, reports, shown)
+    return _code(results, fails=not exit_zero and write_baseline is None)
+
+
+def _watched(worker: Worker, models: Sequence[str], beside: Sequence[str | None], write_baseline: str | None) -> int:
+    from dlalint.cli.watch import watch
+
+    if write_baseline is not None:
+        cure = "Leave one of them out."
+        raise UsageError("a baseline is written once", where="--watch --write-baseline", cure=cure, code="E505")
+    worker.close()  # the runs have their own
+    return watch(models, [file.removeprefix("@") if file else file for file in beside])
+
+
+def _code(results: Sequence[Judged | Failure], *, fails: bool) -> int:
+    """The exit code; findings count when ``fails``."""
     if any(isinstance(result, Failure) or _crashed(result) for result in results):
         return 2  # what was not fully analysed is never a success
-    return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
+    return int(fails and any(_fails(result) for result in results))
 
 
 def _refuse(config: Config, book: RuleSet, options: Mapping[str, Any], measured: Measured) -> None:
@@ -107,32 +126,40 @@ def _crashed(result: Judged) -> bool:
 
 
 def _check(
-    session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured
+    session: Session, models: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured
 ) -> list[Judged | Failure]:
     """The outcome of every model on every target; a model that cannot be checked is said so and does not stop the others."""
+    _refuse(config, session.rules, options, measured)
     results: list[Judged | Failure] = []
     used: frozenset[int] = frozenset()
-    for path in paths:
-        try:
-            bound = bind(config, session.rules, options, path)
-            found, needed = judge(session, opened(session, path, bound, options), bound, config, measured)
-            results += found
-            used |= needed
-        except DlalintError as error:
-            click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
-            results.append(Failure(path, error.code, error.what, error.cure))
-        except Exception as error:  # a fault of ours must not cost the other models
-            if os.environ.get("DLALINT_DEBUG"):
-                raise
-            what, cure = f"internal error ({type(error).__name__}: {error})", "Please report it; `dlalint --debug` shows where."
-            click.echo(f"dlalint: {for_terminal(f'{path}: error[E900]: {what}. {cure}')}", err=True)
-            results.append(Failure(path, "E900", what, cure))
+    paths = find_models(models)
+    with progress("checking", after=_PATIENCE) as tell:
+        for number, path in enumerate(paths, 1):
+            tell(f"checking {number} of {len(paths)}: {path}")
+            try:
+                bound = bind(config, session.rules, options, path)
+                found, needed = judge(session, opened(session, path, bound), bound, config, measured)
+                results += found
+                used |= needed
+            except DlalintError as error:
+                click.echo(f"dlalint: {for_terminal(str(error))}", err=True)
+                results.append(Failure(path, error.code, error.what, error.cure))
+            except Exception as error:  # a fault of ours must not cost the other models
+                results.append(_internal(path, error))
     if config.waivers:
         from dlalint.waivers import remarks, today
 
         for remark in remarks(config, used, [item.outcome.model.path for item in results if isinstance(item, Judged)], today()):
             click.echo(f"dlalint: {for_terminal(remark)}", err=True)
     return results
+
+
+def _internal(path: str, error: Exception) -> Failure:
+    if os.environ.get("DLALINT_DEBUG"):
+        raise error
+    what, cure = f"internal error ({type(error).__name__}: {error})", "Please report it; `dlalint --debug` shows where."
+    click.echo(f"dlalint: {for_terminal(f'{path}: error[E900]: {what}. {cure}')}", err=True)
+    return Failure(path, "E900", what, cure)
 
 
 def _baseline(path: str | None) -> tuple[Known, ...] | None:
@@ -167,33 +194,24 @@ def _fails(result: Judged | Failure) -> bool:
     return any(SEVERITIES.index(finding.severity) <= worst for finding in result.outcome.findings)
 
 
-def _report(
-    results: Sequence[Judged | Failure],
-    book: RuleSet,
-    reports: Sequence[Wanted],
-    *,
-    verbose: bool,
-    color: bool,
-    quiet: int,
-    statistics: bool,
-) -> None:
+def _report(results: Sequence[Judged | Failure], book: RuleSet, reports: Sequence[Wanted], look: Look) -> None:
     plain = [result.outcome if isinstance(result, Judged) else result for result in results]
     for report in reports:
-        if statistics:
-            _count([item for item in plain if isinstance(item, Outcome)], report, color)
-        elif quiet > 1 and report.form == "text":
+        if look.statistics:
+            _count([item for item in plain if isinstance(item, Outcome)], report, look)
+        elif look.quiet > 1 and report.form == "text":
             from dlalint.report.brief import line
 
             rows = [row for item in results if isinstance(item, Judged) for row in line(item.outcome, item.fail_on)]
-            output.show(rows, report.path, color)
+            output.show(rows, report.path, look.color)
         else:
-            write(plain, book, report, verbose=verbose, quiet=quiet > 0, color=color)
+            write(plain, book, report, look)
 
 
-def _count(outcomes: Sequence[Outcome], report: Wanted, color: bool) -> None:
+def _count(outcomes: Sequence[Outcome], report: Wanted, look: Look) -> None:
     from dlalint.report.brief import statistics_json, statistics_rows
 
     if report.form == "json":
         output.write(statistics_json(outcomes), report.path)
     else:
-        output.show(statistics_rows(outcomes, min(max(output.width(), 60), 140)), report.path, color)
+        output.show(statistics_rows(outcomes, min(max(output.width(), 60), 140)), report.path, look.color)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from dlalint.cli import output
 from dlalint.cli.build_target import choose
-from dlalint.cli.options import dimensions
-from dlalint.cli.shapes import overrides
+from dlalint.cli.options import FILE, dimensions, one_target
+from dlalint.cli.settings import Bound, blaming, settled
 from dlalint.engine import store
 from dlalint.engine.check import Checker
 from dlalint.engine.registry import SKIP
 from dlalint.engine.ruleset import RuleSet
-from dlalint.engine.targets import PRECISIONS
 from dlalint.errors import UsageError
 from dlalint.graphview import GraphView
 from dlalint.model.inputs import Overrides
@@ -39,18 +39,17 @@ FORMATS = ("text", "json")
 
 
 @click.command("compare", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
-@click.option("--log", "logs", multiple=True, metavar="FILE", help="The build log, best with --verbose.")
-@click.option("--layer-info", "infos", multiple=True, metavar="FILE", help="What --exportLayerInfo wrote.")
-@click.option("--profile", "profiles", multiple=True, metavar="FILE", help="What --dumpProfile or --exportProfile wrote.")
-@click.option("--target", "name", metavar="NAME", help="SoC and release, where the files do not say them.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine was built in, where the files do not say it.")
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option("--log", "logs", multiple=True, metavar="FILE", type=FILE, help="The build log, best with --verbose.")
+@click.option("--layer-info", "infos", multiple=True, metavar="FILE", type=FILE, help="What --exportLayerInfo wrote.")
+@click.option("--profile", "profiles", multiple=True, metavar="FILE", type=FILE, help="What --dumpProfile or --exportProfile wrote.")
+@one_target
 @dimensions()
-@click.option("--write-case", "folder", metavar="DIR", help="Save the build as a test case.")
+@click.option("--write-case", "folder", metavar="DIR", type=FILE, help="Save the build as a test case.")
 @click.option("--hash-names", is_flag=True, help="Hash all names in the test case.")
 @click.option("--source", metavar="TEXT", default="", help="Where the build of the test case is from.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every node, and cut no list.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(
@@ -58,10 +57,6 @@ def command(
     logs: tuple[str, ...],
     infos: tuple[str, ...],
     profiles: tuple[str, ...],
-    name: str | None,
-    precision: str | None,
-    batch: int | None,
-    shapes: tuple[str, ...],
     folder: str | None,
     hash_names: bool,
     source: str,
@@ -69,6 +64,7 @@ def command(
     path: str | None,
     verbose: bool,
     no_color: bool,
+    **given: Any,
 ) -> int:
     """Hold the prediction for MODEL against what TensorRT did, by the files of one build.
 
@@ -85,7 +81,7 @@ def command(
     parts = [read(file) for file in (*logs, *infos, *profiles)]
     case = _one(parts)
     with Session() as session:
-        found, view = _compared(session, case, model, (name, precision), overrides(shapes, batch))
+        found, view = _compared(session, case, model, settled(session.rules, model, **given))
         if folder is not None:
             from dlalint.cli.case import write_case
 
@@ -104,13 +100,13 @@ def _one(parts: Sequence[Observed]) -> Case:
     return found.cases[0]
 
 
-def _compared(
-    session: Session, case: Case, model: str, options: tuple[str | None, str | None], fixed: Overrides
-) -> tuple[Compared, GraphView]:
+def _compared(session: Session, case: Case, model: str, bound: Bound) -> tuple[Compared, GraphView]:
     engine = case.engine
     said = asked(engine)
-    chosen = choose(said, session.rules, *options)
-    view = session.view(model, fixed)
+    chosen = choose(said, session.rules, bound.effective)
+    fixed = _unless_logged(bound, {name for name, _ in said.shapes})
+    with blaming(bound, model):
+        view = session.view(model, fixed)
     wanted = {key: dims for key, dims in said.shapes if key in view.dynamic and key not in fixed.shapes}
     if wanted and fixed.batch is None:
         view = session.view(model, Overrides({**fixed.shapes, **wanted}))
@@ -146,6 +142,13 @@ def _unasked(evidence: Told, path: str) -> LogError:
         what += f": {shortened_name(vague, 80)} can be a loadable or GPU code of Myelin"
     cure = "Give the log of a build with --useDLACore, or layer information with --profilingVerbosity=detailed."
     return LogError(what, where=path, cure=cure, code="E139")
+
+
+def _unless_logged(bound: Bound, logged: set[str]) -> Overrides:
+    """What is fixed, without what the configuration says of shapes that the log knows."""
+    given = bound.given.get("shapes", {})
+    shapes = {name: dims for name, dims in bound.fixed.shapes.items() if name in given or name not in logged}
+    return Overrides(shapes, bound.fixed.batch if "batch" in bound.given or not logged else None)
 
 
 def book_of(rules: RuleSet, outcome: Outcome) -> Book:

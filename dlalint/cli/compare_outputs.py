@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import differences, output
-from dlalint.cli.options import look
+from dlalint.cli.options import FILE, look
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 
 if TYPE_CHECKING:
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command("compare-outputs", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("reference", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("reference", metavar="A", type=FILE)
+@click.argument("other", metavar="B", type=FILE)
 @click.option("--model", metavar="MODEL", help="The ONNX model: tensors are listed in the order in which its nodes make them.")
 @click.option("--rtol", type=float, default=1e-4, show_default=True, help="Tolerance relative to each element.")
 @click.option("--atol", type=float, default=1e-5, show_default=True, help="Tolerance relative to the tensor's largest magnitude.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file.")
 @look
 def command(
     reference: str,

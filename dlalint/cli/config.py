@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import FILE, configuration
 from dlalint.cli.settings import read_config
 from dlalint.config import Config, Effective, effective
 from dlalint.engine.ruleset import RuleSet
@@ -16,30 +17,30 @@ from dlalint.report.layout import Row, Span, spans, table, wrapped
 
 
 @click.command("config", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", required=False, metavar="[MODEL]")
-@click.option("--config", "path", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
+@click.argument("model", required=False, metavar="[MODEL]", type=FILE)
+@configuration
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-@click.option("-o", "--output", "goal", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", "goal", metavar="FILE", type=FILE, help="Write to a file.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
-def command(model: str | None, path: str | None, form: str, goal: str | None, no_color: bool) -> int:
+def command(model: str | None, config: str | None, form: str, goal: str | None, no_color: bool) -> int:
     """Show the effective configuration: of MODEL with the tables that match it, else what holds for all models."""
     book = RuleSet.load()
-    config = read_config(path, book)
-    found = effective(config, model)
+    read = read_config(config, book)
+    found = effective(read, model)
     values = _values(found, book)
     if form == "json":
         settings = {key: {"value": value, "origin": list(found.origins[key])} for key, value in values.items()}
         document = {
             "schema": 1,
-            "file": config.path or None,
+            "file": read.path or None,
             "model": model,
             "settings": {key.replace("_", "-"): item for key, item in settings.items()},
-            "models": [list(layer.match) for layer in config.layers if layer.match],
-            "waivers": [waiver._asdict() for waiver in config.waivers],
+            "models": [list(layer.match) for layer in read.layers if layer.match],
+            "waivers": [waiver._asdict() for waiver in read.waivers],
         }
         output.write(json.dumps(document, ensure_ascii=True, indent=1) + "\n", goal)
     else:
-        output.show(_rows(config, found, values, model, min(max(output.width(), 60), 140)), goal, not no_color)
+        output.show(_rows(read, found, values, model, min(max(output.width(), 60), 140)), goal, not no_color)
     return 0
 
 

@@ -8,7 +8,7 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.judging import judge
-from dlalint.cli.options import dimensions, look, some_targets
+from dlalint.cli.options import FILE, dimensions, look, some_targets
 from dlalint.cli.revision import file_at
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.errors import UsageError
@@ -19,16 +19,15 @@ _Side = tuple[str, Union[str, None]]
 
 
 @click.command("diff", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("models", nargs=-1, required=True, metavar="OLD NEW | MODEL")
+@click.argument("models", nargs=-1, required=True, metavar="OLD NEW | MODEL", type=FILE)
 @click.option("--git", "revisions", multiple=True, metavar="REV", help="Compare MODEL at REV with MODEL now; twice: at two revisions.")
 @some_targets
 @dimensions()
 @click.option("--select", multiple=True, metavar="CODE", help="Compare only these rules (DLA2 means all of DLA2xx).")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave these rules out.")
-@click.option("--config", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever got worse.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write to a file.")
 @look
 def command(
     models: tuple[str, ...],
@@ -53,7 +52,7 @@ def command(
         sides = []
         for name, revision in (old, new):
             data = None if revision is None else file_at(name, revision)
-            sides.append(judge(session, opened(session, name, bound, options, data), bound, settings)[0])
+            sides.append(judge(session, opened(session, name, bound, data), bound, settings)[0])
     diffs = [compare(before.outcome, after.outcome) for before, after in zip(*sides, strict=True)]
     labels = (_label(*old), _label(*new))
     if form == "json":

@@ -7,11 +7,10 @@ import click
 from dlalint.cli import output
 from dlalint.engine.ranges import spans as limit_spans
 from dlalint.engine.ruleset import Card, RuleSet
+from dlalint.report.explained import rewrite_rows
 from dlalint.report.layout import Row, Span, spans, table, wrapped
 from dlalint.report.to_json import cited
 from dlalint.selection import find_card
-
-_DESCRIBED = 8  # with more rewrites than these a rule lists their names only
 
 
 @click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,10 +34,7 @@ def _rows(card: Card, book: RuleSet, width: int) -> list[Row]:
     rows += wrapped("  says    ", _plain(card.message), columns)
     rows += wrapped("  why     ", _plain(card.why), columns)
     rows += wrapped("  do      ", _plain(card.instead), columns)
-    if len(card.rewrites) > _DESCRIBED:
-        rows += wrapped("  fix     ", ", ".join(card.rewrites), columns)
-    else:
-        rows += [row for name in card.rewrites for row in wrapped("  fix     ", f"{name}: {book.rewrites[name]['summary']}", columns)]
+    rows += rewrite_rows(card.rewrites, book, "  fix     ", columns)
     found = limit_spans(card, book)
     if found:
         body = [[f"{book.socs[span.soc]['name']} {span.releases}", span.severity, span.confidence, span.words] for span in found]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
-from dlalint.cli.options import chosen, dimensions, goal, look, one_target
+from dlalint.cli.options import FILE, dimensions, goal, look, one_target
 from dlalint.cli.progress import progress
-from dlalint.cli.shapes import overrides
+from dlalint.cli.settings import blaming, settled
 from dlalint.pipeline import Session
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command("fix", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
-@click.option("-o", "--output", "path", metavar="FILE", help="Where the result goes; MODEL.fixed.onnx when not given.")
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Where the result goes; MODEL.fixed.onnx when not given.")
 @click.option("--in-place", is_flag=True, help="Replace MODEL itself.")
 @click.option("--diff", is_flag=True, help="Show what would change and write nothing.")
 @one_target
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     metavar="PERCENT",
     help="How many MACs it may add.",
 )
-@click.option("--calibration", metavar="FILE", help="A calibration cache of MODEL, to be kept in step.")
-@click.option("--calibration-output", metavar="FILE", help="Where that goes; beside the result when not given.")
+@click.option("--calibration", metavar="FILE", type=FILE, help="A calibration cache of MODEL, to be kept in step.")
+@click.option("--calibration-output", metavar="FILE", type=FILE, help="Where that goes; beside the result when not given.")
 @click.option("--no-verify", is_flag=True, help="Write the result without a proof.")
-@click.option("--inputs", multiple=True, metavar="FILE.npz", help="Prove on these inputs too; repeatable.")
+@click.option("--inputs", multiple=True, metavar="FILE.npz", type=FILE, help="Prove on these inputs too; repeatable.")
 @click.option("--rtol", type=click.FloatRange(0), default=1e-4, show_default=True, help="Tolerated relative error.")
 @click.option("--atol", type=click.FloatRange(0), default=1e-5, show_default=True, help="Tolerated error, relative to the largest output.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs it is proven on.")
@@ -50,10 +50,6 @@ def command(
     path: str | None,
     in_place: bool,
     diff: bool,
-    target_name: str | None,
-    precision: str,
-    batch: int | None,
-    shapes: tuple[str, ...],
     calibration: str | None,
     calibration_output: str | None,
     form: str,
@@ -71,12 +67,14 @@ def command(
     from dlalint.rewrite.weights import Weights
 
     place = goal(model, path, in_place, beside(model, "fixed"))
+    built_for = {name: given.pop(name) for name in ("target_name", "precision", "config", "batch", "shapes")}
     options = _options(**given)
     scales = Scales.of(calibration, calibration_output, place, model)
     with Session() as session, Runner() as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
-        target = chosen(session.rules, target_name, precision)
-        fixer = Fixer(session, target, options, runner, tell)
-        fixed = fixer.fix(weights, overrides(shapes, batch))
+        bound = settled(session.rules, model, **built_for)
+        fixer = Fixer(session, bound.target, options, runner, tell)
+        with blaming(bound, model):
+            fixed = fixer.fix(weights, bound.fixed)
         proof, written = fixer.finish(fixed, "" if diff else place)
         kept = scales.kept(fixer, fixed, write=bool(written)) if scales is not None else None
     _report(fixed, proof, kept, written, form, verbose, not no_color)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dlalint.calibration.cache import Cache, to_text
 from dlalint.calibration.kept import Placed
-from dlalint.cli.options import read_cache
+from dlalint.cli.scales import read_cache
 from dlalint.errors import UsageError
 from dlalint.model.save import check_target, write
 

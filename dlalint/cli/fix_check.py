@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
-from dlalint.cli.options import dimensions, some_targets
+from dlalint.cli.options import FILE, dimensions, some_targets
 from dlalint.cli.progress import progress
-from dlalint.cli.settings import Bound, bind, from_command_line, read_config
+from dlalint.cli.settings import Bound, bind, blaming, from_command_line, read_config
 from dlalint.errors import DlalintError
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
@@ -25,10 +25,9 @@ _SHOWN = 4
 
 
 @click.command("fix-check", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=FILE)
 @some_targets
 @dimensions()
-@click.option("--config", metavar="FILE", help="A dlalint.toml or pyproject.toml, instead of the one found upward.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever could be fixed.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(models: tuple[str, ...], config: str | None, exit_zero: bool, no_color: bool, **given: Any) -> int:
@@ -61,7 +60,7 @@ def _lines(session: Session, runner: Runner, path: str, bound: Bound) -> list[Ro
 
     rows: list[Row] = []
     for target in bound.targets:
-        with Weights(path) as weights:
+        with Weights(path) as weights, blaming(bound, path):
             found = Fixer(session, target, Options(prove=False), runner).fix(weights, bound.fixed).found
         if found.changes:
             options = ["--target", target.name]

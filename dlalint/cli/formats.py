@@ -19,10 +19,25 @@ class Wanted(NamedTuple):
     path: str | None
 
 
-def wanted(options: Sequence[str], path: str | None, *, statistics: bool = False) -> list[Wanted]:
+class Look(NamedTuple):
+    """How reports look. ``no_color``, ``quiet``, ``verbose`` and ``explain`` are for text; ``statistics`` replace the report."""
+
+    quiet: int = 0
+    verbose: bool = False
+    no_color: bool = False
+    explain: bool = False
+    statistics: bool = False
+
+    @property
+    def color(self) -> bool:
+        """Whether a terminal that has colours gets them."""
+        return not self.no_color
+
+
+def wanted(options: Sequence[str], path: str | None, look: Look) -> list[Wanted]:
     """The reports that were asked for; ``path`` is that of the first one without its own. Raises :class:`UsageError`.
 
-    ``statistics`` come in one report, as text or JSON.
+    Statistics come in one report, as text or JSON, explanations in text that is not quiet.
     """
     found = []
     for option in options:
@@ -37,19 +52,28 @@ def wanted(options: Sequence[str], path: str | None, *, statistics: bool = False
             path = None
     if sum(item.path is None for item in found) > 1:
         raise UsageError("two reports go to the same place", where="--format", cure="Give files: --format sarif=report.sarif.", code="E509")
-    if statistics and (len(found) > 1 or found[0].form not in ("text", "json")):
+    if look.statistics and (len(found) > 1 or found[0].form not in ("text", "json")):
         raise UsageError("statistics are text or JSON", where="--statistics", cure="Give one --format, text or json.", code="E509")
+    if look.explain and (look.quiet or look.statistics or all(item.form != "text" for item in found)):
+        cure = "Leave one of them out; json, html and sarif explain by themselves."
+        raise UsageError("only the whole text explains", where="--explain", cure=cure, code="E509")
     return found
 
 
-def write(results: Sequence[Outcome | Failure], book: RuleSet, item: Wanted, *, verbose: bool, quiet: bool, color: bool) -> None:
+def write(results: Sequence[Outcome | Failure], book: RuleSet, item: Wanted, look: Look) -> None:
     """One report, written."""
     if item.form == "text":
         from dlalint.report.to_text import to_text
 
         outcomes = [result for result in results if isinstance(result, Outcome)]
         columns = output.width()
-        rows = [row for outcome in outcomes for row in to_text(outcome, book.sources, columns, verbose=verbose, quiet=quiet)]
-        output.show(rows, item.path, color)
+        rows = [
+            row
+            for outcome in outcomes
+            for row in to_text(
+                outcome, book.sources, columns, verbose=look.verbose, quiet=look.quiet > 0, book=book if look.explain else None
+            )
+        ]
+        output.show(rows, item.path, look.color)
     else:
         output.write(render(item.form, results, book), item.path)

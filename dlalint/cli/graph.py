@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from dlalint.cli import output
-from dlalint.cli.options import chosen, dimensions, one_target
-from dlalint.cli.shapes import overrides
+from dlalint.cli.options import FILE, dimensions, one_target
+from dlalint.cli.settings import opened, settled
 from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 
@@ -16,8 +17,8 @@ _FORMS = {".svg": "svg", ".html": "html", ".htm": "html", ".dot": "dot", ".gv": 
 
 
 @click.command("graph", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
-@click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where it goes: .svg, .html or .dot.")
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option("-o", "--output", "path", required=True, metavar="FILE", type=FILE, help="Where it goes: .svg, .html or .dot.")
 @click.option("--detail", is_flag=True, help="Every node in its segment (the page has both).")
 @one_target
 @dimensions()
@@ -25,10 +26,7 @@ def command(
     model: str,
     path: str,
     detail: bool,
-    target_name: str | None,
-    precision: str,
-    batch: int | None,
-    shapes: tuple[str, ...],
+    **given: Any,
 ) -> int:
     """Draw the predicted partition: one box for each segment, as tall as its share of the work.
 
@@ -39,8 +37,8 @@ def command(
     if form is None:
         raise UsageError(f"{path!r} is no picture that can be written", where="--output", cure="Give .svg, .html or .dot.", code="E515")
     with Session() as session:
-        target = chosen(session.rules, target_name, precision)
-        outcome = session.check(session.view(model, overrides(shapes, batch)), target)
+        bound = settled(session.rules, model, **given)
+        outcome = session.check(opened(session, model, bound), bound.target)
         if form == "html":
             from dlalint.report.to_html import render
 

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from dlalint.cli import mark_report, output
-from dlalint.cli.options import chosen, dimensions, goal, look, one_target
+from dlalint.cli.options import FILE, dimensions, goal, look, one_target
+from dlalint.cli.settings import settled
 from dlalint.cli.shapes import overrides
 from dlalint.errors import UsageError
 from dlalint.model.inputs import Overrides
@@ -20,7 +21,7 @@ from dlalint.target import Target
 
 
 @click.command("mark-output", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", type=FILE)
 @click.option("--tensor", "tensors", multiple=True, metavar="NAME", help="A tensor by name; repeatable.")
 @click.option("--pattern", "patterns", multiple=True, metavar="GLOB", help="Tensors whose names fit, e.g. '*Relu*'; repeatable.")
 @click.option("--op-type", "operators", multiple=True, metavar="OP", help="What nodes of an operator make, e.g. Conv; repeatable.")
@@ -29,9 +30,9 @@ from dlalint.target import Target
 @click.option("--all", "everything", is_flag=True, help="Whatever the nodes make at run time.")
 @click.option("--only", is_flag=True, help="Drop all other outputs, and the nodes that nothing needs any more.")
 @click.option("--list", "listing", is_flag=True, help="Show what the nodes make, and write nothing.")
-@click.option("-o", "--output", "path", metavar="FILE", help="Where the result goes; MODEL.marked.onnx when not given.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Where the result goes; MODEL.marked.onnx when not given.")
 @click.option("--in-place", is_flag=True, help="Replace MODEL itself.")
-@click.option("--map", "names", metavar="FILE", help="Where the name map goes; beside the result when not given.")
+@click.option("--map", "names", metavar="FILE", type=FILE, help="Where the name map goes; beside the result when not given.")
 @click.option("--no-map", is_flag=True, help="Write no name map.")
 @click.option("--copy-data", is_flag=True, help="Copy external data too when the result goes to another folder.")
 @one_target
@@ -48,7 +49,8 @@ def command(
     no_map: bool,
     copy_data: bool,
     target_name: str | None,
-    precision: str,
+    precision: str | None,
+    config: str | None,
     batch: int | None,
     shapes: tuple[str, ...],
     form: str,
@@ -66,7 +68,7 @@ def command(
     place = goal(model, path, in_place, _beside(model))
     fixed = overrides(shapes, batch)
     with Session() as session:
-        target = chosen(session.rules, target_name, precision)
+        target = settled(session.rules, model, target_name=target_name, precision=precision, config=config).target
         if listing:
             report = _listing(session, model, target, fixed, choice)
             _show(mark_report.listing_json(report), mark_report.listing_text(report, output.width()), form, not no_color)

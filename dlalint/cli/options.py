@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dlalint.engine.ruleset import RuleSet
-from dlalint.engine.targets import PRECISIONS
-from dlalint.engine.targets import parse as target_of
+from dlalint.engine.targets import PRECISIONS, names
 from dlalint.errors import UsageError
-from dlalint.measured import NOTHING, Measured, Scales
-from dlalint.target import Target
 
 if TYPE_CHECKING:
-    from dlalint.calibration.cache import Cache
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,19 +28,48 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+class File(click.types.StringParamType):
+    """A path as text: shells complete it with the files there are."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """That it is a file."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+FILE = File()
+
+
+def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    book = RuleSet.load()
+    return [name for name in (*names(book), *book.index["aliases"]) if name.startswith(incomplete)]
+
+
+def configuration(function: F) -> F:
+    """``config``: the file that says what the command line does not; :mod:`dlalint.cli.settings` reads it."""
+    text = "A dlalint.toml or pyproject.toml, instead of the one found upward."
+    return click.option("--config", metavar="FILE", type=FILE, help=text)(function)
+
+
+def precision(function: F) -> F:
+    """``precision``, which is ``None`` when it is not given."""
+    return click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine is built in; fp16 when not given.")(function)
+
+
 def one_target(function: F) -> F:
-    """``target_name`` and ``precision``: what the engine is built for; :func:`chosen` makes a target of them."""
-    return _all(
-        click.option("--target", "target_name", metavar="NAME", help="SoC and release, e.g. orin-trt10.3."),
-        click.option("--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What the engine is built in."),
-    )(function)
+    """``target_name``, ``precision`` and ``config``: what the engine is built for."""
+    text = "SoC and release, e.g. orin-trt10.3."
+    return _all(click.option("--target", "target_name", metavar="NAME", shell_complete=_targets, help=text), precision, configuration)(
+        function
+    )
 
 
 def some_targets(function: F) -> F:
-    """``targets`` and ``precision``, where a configuration may have them: nothing is chosen here."""
+    """``targets``, ``precision`` and ``config``, where several targets can be meant."""
+    text = "SoC and release, e.g. orin-trt10.3; repeatable."
     return _all(
-        click.option("--target", "targets", multiple=True, metavar="NAME", help="SoC and release, e.g. orin-trt10.3; repeatable."),
-        click.option("--precision", type=click.Choice(PRECISIONS), help="What the engine is built in; fp16 when not given."),
+        click.option("--target", "targets", multiple=True, metavar="NAME", shell_complete=_targets, help=text), precision, configuration
     )(function)
 
 
@@ -69,44 +95,6 @@ def look(function: F) -> F:
         click.option("-v", "--verbose", is_flag=True, help="Cut no list."),
         click.option("--no-color", is_flag=True, help="No colours on a terminal."),
     )(function)
-
-
-def chosen(book: RuleSet, name: str | None, precision: str) -> Target:
-    """The target that was asked for, else the default one. Raises :class:`UsageError`."""
-    return target_of(name or book.index["default"], book, precision)
-
-
-def known(calibration: str | None, layer_precisions: str | None) -> Measured:
-    """What the options of :func:`int8` say. Raises :class:`DlalintError`."""
-    if calibration is None and layer_precisions is None:
-        return NOTHING
-    from dlalint.calibration.cache import Cache
-    from dlalint.calibration.layer_precisions import parse as kinds_of
-    from dlalint.config import content
-
-    cache = read_cache(calibration) if calibration is not None else Cache("", "", {})
-    kinds = {}
-    if layer_precisions is not None:
-        from_file = layer_precisions.startswith("@")
-        text = content(layer_precisions[1:]).decode("utf-8", "surrogateescape") if from_file else layer_precisions
-        if text.strip() or not from_file:  # a file may name no layer at all
-            kinds = kinds_of(text, layer_precisions[1:] if from_file else "--layer-precisions")
-    return Measured(Scales(calibration or "", cache.version, cache.algorithm, cache.scales, kinds))
-
-
-def read_cache(path: str) -> Cache:
-    """The calibration cache in a file. Raises :class:`DlalintError`."""
-    from dlalint.calibration.cache import MAX_BYTES, parse
-    from dlalint.config import content
-
-    return parse(content(path, MAX_BYTES).decode("utf-8", "surrogateescape"), path)
-
-
-def fits(scales: Scales, precisions: Collection[object]) -> None:
-    """Refuse scales when nothing is built in INT8. Raises :class:`UsageError`."""
-    if "int8" not in precisions:
-        option = "--calibration" if scales.path else "--layer-precisions"
-        raise UsageError("scales are for INT8", where=option, cure="Add --precision int8.", code="E532")
 
 
 def goal(model: str, path: str | None, in_place: bool, beside: str) -> str:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import FILE
 from dlalint.report.layout import Row
 from dlalint.trtexec.arrange import arranged
 from dlalint.trtexec.difference import Difference, difference
@@ -18,9 +19,9 @@ FORMATS = ("text", "json", "svg", "html")
 
 
 @click.command("profile", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file.")
 @click.option("-v", "--verbose", is_flag=True, help="Cut no list, and show lines that were not understood.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(files: tuple[str, ...], form: str, path: str | None, verbose: bool, no_color: bool) -> int:

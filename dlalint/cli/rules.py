@@ -7,6 +7,7 @@ import json
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import FILE
 from dlalint.engine.ruleset import RuleSet, TargetRules, limit_in_words
 from dlalint.engine.targets import parse
 from dlalint.report.layout import Row, Span, spans, table
@@ -17,7 +18,7 @@ FORMATS = ("text", "json", "markdown")
 @click.command("rules", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--target", metavar="NAME", help="SoC and release whose limits are shown.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write to a file.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(target: str | None, form: str, path: str | None, no_color: bool) -> int:
     """List the rules with their limits on a target; as Markdown the whole book, for all targets."""

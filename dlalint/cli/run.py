@@ -10,8 +10,9 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.differences import as_json
-from dlalint.cli.options import dimensions
-from dlalint.cli.shapes import overrides
+from dlalint.cli.options import FILE, configuration, dimensions
+from dlalint.cli.settings import blaming, settled
+from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.graph import shape_in_words
 from dlalint.report.layout import Row, Span, counted, spans, table
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 
 @click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
-@click.option("--inputs", metavar="FILE.npz", help="The inputs, an array for each by its name; made up when left out.")
-@click.option("-o", "--output", "path", metavar="FILE.npz", help="Save every output under its name.")
-@click.option("--save-inputs", metavar="FILE.npz", help="Save the inputs too.")
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option("--inputs", metavar="FILE.npz", type=FILE, help="The inputs, an array for each by its name; made up when left out.")
+@click.option("-o", "--output", "path", metavar="FILE.npz", type=FILE, help="Save every output under its name.")
+@click.option("--save-inputs", metavar="FILE.npz", type=FILE, help="Save the inputs too.")
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the inputs made up.")
 @dimensions("; a free one is 1")
+@configuration
 @click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds it may take.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
@@ -36,11 +38,10 @@ def command(
     path: str | None,
     save_inputs: str | None,
     seed: int,
-    batch: int | None,
-    shapes: tuple[str, ...],
     timeout: float,
     form: str,
     no_color: bool,
+    **given: Any,
 ) -> int:
     """Run an ONNX model on the CPU with onnxruntime, all its optimizations off, and show or save every output.
 
@@ -52,13 +53,14 @@ def command(
     from dlalint.numeric.summary import summary
 
     _check_targets(model, inputs, {"--output": path, "--save-inputs": save_inputs})
-    fixed = overrides(shapes, batch)
+    bound = settled(RuleSet.load(), model, **given)
     with Runner(timeout) as runner:
         interface = runner.interface(model)
-        types = fixed_types(runner, model, fixed) or interface.inputs
+        with blaming(bound, model):
+            types = fixed_types(runner, model, bound.fixed) or interface.inputs
         feed = next(feeds(types, seed))[1] if inputs is None else fitted(types, read_npz(inputs), inputs)
-        given = runner.outputs(model, feed)
-    found = {name: given[name] for name in interface.outputs if name in given}
+        made = runner.outputs(model, feed)
+    found = {name: made[name] for name in interface.outputs if name in made}
     for goal, arrays in ((path, found), (save_inputs, feed)):
         if goal is not None:
             save.write(npz(arrays), goal, what="the dump", limit=None)

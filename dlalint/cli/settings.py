@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from dlalint.cli.shapes import overrides
@@ -30,6 +31,12 @@ class Bound(NamedTuple):
     severity: Mapping[str, str]
     fail_on: str
     effective: Effective
+    given: Mapping[str, Any]
+
+    @property
+    def target(self) -> Target:
+        """The target, for what is done for one only: the first of several."""
+        return self.targets[0]
 
 
 def read_config(path: str | None, book: RuleSet) -> Config:
@@ -69,22 +76,31 @@ def bind(config: Config, book: RuleSet, given: Mapping[str, Any], model: str | N
     others = [parse(name, book, settings.precision, "--others") for name in names]
     fixed = Overrides(settings.shapes, settings.batch)
     selection = Selection(settings.select, settings.ignore, book)
-    return Bound(targets, [line for line in others if line not in targets], fixed, selection, settings.severity, settings.fail_on, found)
+    lines = [line for line in others if line not in targets]
+    return Bound(targets, lines, fixed, selection, settings.severity, settings.fail_on, found, given)
 
 
-def opened(session: Session, path: str, bound: Bound, given: Mapping[str, Any], data: bytes | None = None) -> GraphView:
+def settled(book: RuleSet, model: str, *, target_name: str | None = None, config: str | None = None, **given: Any) -> Bound:
+    """What a command for one model and one target goes by: its options, else the configuration. Raises :class:`UsageError`."""
+    options = from_command_line(targets=() if target_name is None else (target_name,), others=(), **given)
+    return bind(read_config(config, book), book, options, model)
+
+
+def opened(session: Session, path: str, bound: Bound, data: bytes | None = None) -> GraphView:
     """The model at ``path``, or that in ``data`` under this path. Raises :class:`DlalintError`."""
-    try:
+    with blaming(bound, path):
         return session.view(path, bound.fixed) if data is None else session.view_bytes(data, path, bound.fixed)
-    except DlalintError as error:
-        _blame(error, bound, path, given)
-        raise
 
 
-def _blame(error: DlalintError, bound: Bound, model: str, given: Mapping[str, Any]) -> None:
+@contextmanager
+def blaming(bound: Bound, model: str) -> Iterator[None]:
     """Let an error about a shape or batch name the configuration it comes from, unless it was given on the command line."""
-    option, _, name = error.where.removeprefix(f"{model}: ").partition(" ")
-    field = _OPTIONS.get(option, "")
-    if field and field in bound.effective.origins and (field not in given or (field == "shapes" and name not in given[field])):
-        origins = [origin for origin in bound.effective.origins[field] if origin != "command line"]
-        error.where = f"{model}: {', '.join(origins)}: {option[2:]} {name}"
+    try:
+        yield
+    except DlalintError as error:
+        option, _, name = error.where.removeprefix(f"{model}: ").partition(" ")
+        field, given = _OPTIONS.get(option, ""), bound.given
+        if field and field in bound.effective.origins and (field not in given or (field == "shapes" and name not in given[field])):
+            origins = [origin for origin in bound.effective.origins[field] if origin != "command line"]
+            error.where = f"{model}: {', '.join(origins)}: {option[2:]} {name}"
+        raise

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlalint.cli import output
-from dlalint.cli.options import chosen, dimensions, one_target
-from dlalint.cli.shapes import overrides
+from dlalint.cli.options import FILE, dimensions, one_target
+from dlalint.cli.settings import blaming, settled
 from dlalint.pipeline import Session
 from dlalint.report.layout import Row, Span, counted, size, spans, table, wrapped
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command("split", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="The folder for the parts and their manifest.")
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option("-o", "--output", "folder", required=True, metavar="DIR", type=FILE, help="The folder for the parts and their manifest.")
 @click.option("--at", multiple=True, metavar="TENSOR", help="Cut in two behind these tensors; repeatable.")
 @one_target
 @dimensions()
@@ -30,13 +30,10 @@ def command(
     model: str,
     folder: str,
     at: tuple[str, ...],
-    target_name: str | None,
-    precision: str,
-    batch: int | None,
-    shapes: tuple[str, ...],
     no_verify: bool,
     form: str,
     no_color: bool,
+    **given: Any,
 ) -> int:
     """Write the parts of a model that run on the DLA, and the rest, as ONNX files that run one after the other.
 
@@ -46,8 +43,9 @@ def command(
     from dlalint.rewrite.splitting import split
 
     with Session() as session, Runner() as runner:
-        target = chosen(session.rules, target_name, precision)
-        found = split(session, model, target, folder, at, overrides(shapes, batch), None if no_verify else runner)
+        bound = settled(session.rules, model, **given)
+        with blaming(bound, model):
+            found = split(session, model, bound.target, folder, at, bound.fixed, None if no_verify else runner)
     if form == "json":
         from dlalint.rewrite.splitting import manifest
 

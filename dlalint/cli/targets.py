@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.options import FILE
 from dlalint.engine.ruleset import RuleSet
 from dlalint.report.layout import Row, Span, spans, table, wrapped
 
 
 @click.command("targets", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write to a file.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(form: str, path: str | None, no_color: bool) -> int:
     """List the targets: SoC and TensorRT release, what their limits were read from, and the JetPack releases that mean them."""

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import click
 
 from dlalint.cli import output
-from dlalint.cli.options import chosen, dimensions, one_target
-from dlalint.cli.shapes import overrides
+from dlalint.cli.options import FILE, dimensions, one_target
+from dlalint.cli.settings import opened, settled
 from dlalint.engine.check import Checker
 from dlalint.engine.memory import macs
 from dlalint.errors import UsageError
@@ -41,23 +41,19 @@ class Found(NamedTuple):
 
 
 @click.command("trtexec", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", type=FILE)
 @one_target
 @dimensions()
-@click.option("--calibration", metavar="FILE", default="", help="A calibration cache with the INT8 scales.")
+@click.option("--calibration", metavar="FILE", type=FILE, default="", help="A calibration cache with the INT8 scales.")
 @click.option("--coarser", is_flag=True, help="Send small parts to the GPU where that saves crossings.")
 @click.option("--max-moved", metavar="N%", default="2%", show_default=True, help="Multiplications that --coarser may take off the DLA.")
-@click.option("--trtexec", "program", metavar="PATH", default="trtexec", show_default=True, help="How trtexec is called.")
+@click.option("--trtexec", "program", metavar="PATH", type=FILE, default="trtexec", show_default=True, help="How trtexec is called.")
 @click.option("--plain", is_flag=True, help="Print the command and nothing else.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write to a file.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
 def command(
     model: str,
-    target_name: str | None,
-    precision: str,
-    batch: int | None,
-    shapes: tuple[str, ...],
     calibration: str,
     coarser: bool,
     max_moved: str,
@@ -66,6 +62,7 @@ def command(
     form: str,
     path: str | None,
     no_color: bool,
+    **given: Any,
 ) -> int:
     """Print the trtexec command that builds what `check` predicts for MODEL, with the reason of each flag.
 
@@ -75,9 +72,9 @@ def command(
         raise UsageError("--plain prints text", where="--format json", cure="Leave one of them out.", code="E505")
     most = _share(max_moved)
     with Session() as session:
-        target = chosen(session.rules, target_name, precision)
-        outcome = session.check(session.view(model, overrides(shapes, batch)), target)
-        flags = Flags(session.rules.trtexec, session.rules.sources, target.trt)
+        bound = settled(session.rules, model, **given)
+        outcome = session.check(opened(session, model, bound), bound.target)
+        flags = Flags(session.rules.trtexec, session.rules.sources, bound.target.trt)
         found = _find(session, outcome, flags, Request(program, calibration), most, coarser)
         sources = session.rules.sources
     if form == "json":

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import differences, output
-from dlalint.cli.options import dimensions, look
-from dlalint.cli.shapes import overrides
+from dlalint.cli.options import FILE, configuration, dimensions, look
+from dlalint.cli.settings import blaming, settled
+from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command("verify", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("reference", metavar="A")
-@click.argument("other", metavar="B")
-@click.option("--inputs", multiple=True, metavar="FILE.npz", help="Compare on these inputs too; repeatable.")
+@click.argument("reference", metavar="A", type=FILE)
+@click.argument("other", metavar="B", type=FILE)
+@click.option("--inputs", multiple=True, metavar="FILE.npz", type=FILE, help="Compare on these inputs too; repeatable.")
 @click.option("--only-inputs", is_flag=True, help="Leave the seeded sets of inputs out.")
 @click.option("--tensor", "names", multiple=True, metavar="NAME", help="Compare only this output; repeatable.")
 @click.option("--rtol", type=float, default=1e-4, show_default=True, help="Tolerance relative to each element.")
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 @click.option("--exact", is_flag=True, help="Tolerate nothing.")
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the inputs made up.")
 @dimensions("; a free one is 1")
+@configuration
 @click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds a run may take.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-@click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file.")
+@click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file.")
 @look
 def command(
     reference: str,
@@ -69,16 +71,16 @@ def _verified(
     inputs: tuple[str, ...],
     names: tuple[str, ...],
     seed: int,
-    batch: int | None,
-    shapes: tuple[str, ...],
     timeout: float,
+    **given: Any,
 ) -> Verification:
     from dlalint.numeric import Runner, fixed_types, verify
     from dlalint.numeric.dumps import read_npz
 
-    fixed = overrides(shapes, batch)
+    bound = settled(RuleSet.load(), reference, **given)
     with Runner(timeout) as runner:
-        types = fixed_types(runner, reference, fixed)
+        with blaming(bound, reference):
+            types = fixed_types(runner, reference, bound.fixed)
         feeds = [read_npz(name) for name in inputs]
         return verify(
             runner,

@@ -16,9 +16,13 @@ from dlalint.report.picture import Link, Part, Picture, label, picture
 MARGIN = 16.0
 LINE = 17.0  # from one line of text to the next
 _WIDTH = 240.0
-_PORT = 100.0  # room for the label of a line that enters a box
+_STEP = 7.0  # between lines without labels
+_PORT = 24.0  # between lines that leave a box
 _MOST_WIDTH = 1600.0
 _CHAR = 7.25  # a character of text
+_LABEL_CHAR = 6.75  # one of a label, whose text is smaller
+_LABEL_AT = 8.0  # from a line to its label
+_LABEL_GAP = 8.0  # and from the label to what is next
 _PAD = 10.0
 _WORK = 110.0  # what the segment with the most work is taller than one with none
 _NODE = (230.0, 42.0)
@@ -76,14 +80,16 @@ def drawn(outcome: Outcome, *, detail: bool = False) -> Drawing:
     texts = [_lines(part, found, outcome) for part in found.parts]
     insides = [_inside(part, outcome) if detail else None for part in found.parts]
     first, last = any(link.source < 0 for link in found.links), any(link.target < 0 for link in found.links)
-    sizes = _sizes(found, texts, insides)
+    labels = _labels(found)
+    rooms = [_LABEL_AT + _LABEL_CHAR * len(text) + _LABEL_GAP if text else _STEP for text in labels]
+    sizes, outputs = _sizes(found, texts, insides, rooms)
     shift = int(first)
-    whole = [*([_ENDS] if first else []), *sizes, *([_ENDS] if last else [])]
+    whole = [*([_ENDS] if first else []), *sizes, *([outputs] if last else [])]
     edges = [
         (link.source + shift if link.source >= 0 else 0, link.target + shift if link.target >= 0 else len(whole) - 1)
         for link in found.links
     ]
-    placed = layout(whole, edges, landing=34.0)
+    placed = layout(whole, edges, landing=34.0, rooms=rooms)
     boxes: list[Box] = []
     lines: list[Line] = []
     for number, ((x, y), (width, height)) in enumerate(zip(placed.corners, whole, strict=True)):
@@ -99,10 +105,9 @@ def drawn(outcome: Outcome, *, detail: bool = False) -> Drawing:
             left, top = x + (width - inside.width) / 2, y + _head(texts[at])
             boxes += [box._replace(x=box.x + left, y=box.y + top) for box in inside.boxes]
             lines += [line._replace(points=_moved(line.points, left, top)) for line in inside.lines]
-    crowd = _crowded(found)
-    for link, path in zip(found.links, placed.paths, strict=True):
-        lines.append(_line(link, _moved(path, MARGIN, MARGIN), outcome, crowded=link.target in crowd))
-    return Drawing(tuple(boxes), tuple(lines), placed.width + 2 * MARGIN + _PORT, placed.height + 2 * MARGIN)
+    for link, path, text in zip(found.links, placed.paths, labels, strict=True):
+        lines.append(Line(_moved(path, MARGIN, MARGIN), text, link.reformat, _title(link, outcome)))
+    return Drawing(tuple(boxes), tuple(lines), placed.width + 2 * MARGIN, placed.height + 2 * MARGIN)
 
 
 def _style(part: Part) -> str:
@@ -135,39 +140,48 @@ def _head(lines: Sequence[str]) -> float:
     return 2 * _PAD + LINE * len(lines)
 
 
-def _sizes(found: Picture, texts: Sequence[Sequence[str]], insides: Sequence[_Inside | None]) -> list[Point]:
+def _sizes(
+    found: Picture, texts: Sequence[Sequence[str]], insides: Sequence[_Inside | None], rooms: Sequence[float]
+) -> tuple[list[Point], Point]:
+    """The sizes of the segments, and that of the outputs: wide enough for the labels of the lines that enter."""
     most = max((part.macs for part in found.parts), default=0)
-    entering: dict[int, int] = {}
+    entering: dict[int, list[float]] = {}
     leaving: dict[int, int] = {}
-    for link in found.links:
-        entering[link.target] = entering.get(link.target, 0) + 1
+    for link, room in zip(found.links, rooms, strict=True):
+        entering.setdefault(link.target, []).append(room)
         leaving[link.source] = leaving.get(link.source, 0) + 1
+
+    def wide(number: int, least: float) -> float:
+        labels = entering.get(number, [])
+        room = 2 * labels[0] if len(labels) == 1 else sum(labels) + _PAD
+        return min(max(least, room, (leaving.get(number, 0) + 1) * _PORT), _MOST_WIDTH)
+
     sizes = []
     for part, lines, inside in zip(found.parts, texts, insides, strict=True):
-        ports = max(entering.get(part.number, 0), leaving.get(part.number, 0))
-        width = min(max(_WIDTH, ports * _PORT), _MOST_WIDTH)
+        width = wide(part.number, _WIDTH)
         if inside is not None:
             sizes.append((max(width, inside.width + 2 * _PAD), _head(lines) + inside.height + _PAD))
         else:
             sizes.append((width, _head(lines) + (_WORK * sqrt(part.macs / most) if most else 0.0)))
-    return sizes
+    return sizes, (wide(-1, _ENDS[0]), _ENDS[1])
 
 
-def _crowded(found: Picture) -> frozenset[int]:
-    """The segments with more entering lines than there is room for labels."""
-    count: dict[int, int] = {}
+def _labels(found: Picture) -> list[str]:
+    """What stands at each line; nothing at those that enter a segment with more of them than there is room for."""
+    labels = []
     for link in found.links:
-        count[link.target] = count.get(link.target, 0) + 1
-    return frozenset(number for number, lines in count.items() if lines * _PORT > (_MOST_WIDTH if number >= 0 else 2 * _ENDS[0]))
+        total = size(link.bytes) if link.bytes is not None else "? B"
+        labels.append(total if len(link.tensors) == 1 else f"{total} in {len(link.tensors)}")
+    wide: dict[int, float] = {}
+    for link, text in zip(found.links, labels, strict=True):
+        wide[link.target] = wide.get(link.target, 0.0) + _LABEL_AT + _LABEL_CHAR * len(text) + _LABEL_GAP
+    return ["" if wide[link.target] > _MOST_WIDTH - _PAD else text for link, text in zip(found.links, labels, strict=True)]
 
 
-def _line(link: Link, points: tuple[Point, ...], outcome: Outcome, *, crowded: bool) -> Line:
-    count = "" if len(link.tensors) == 1 else f" in {len(link.tensors)}"
+def _title(link: Link, outcome: Outcome) -> str:
     names = [f"{label(name)}: {size(outcome.boundaries[name].bytes)}" for name in link.tensors[:20]]
     more = [f"and {len(link.tensors) - 20} more"] if len(link.tensors) > 20 else []
-    title = "\n".join([*names, *more, *(["reformatted"] if link.reformat else [])])
-    total = size(link.bytes) if link.bytes is not None else "? B"
-    return Line(points, "" if crowded else f"{total}{count}", link.reformat, title)
+    return "\n".join([*names, *more, *(["reformatted"] if link.reformat else [])])
 
 
 def _inside(part: Part, outcome: Outcome) -> _Inside:

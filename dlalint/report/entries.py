@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from dlalint.accepted import Waived
 from dlalint.finding import Finding
 from dlalint.plan import Failure, Outcome
 from dlalint.report.escape import for_terminal, shortened_name
 
 
 class Entry(NamedTuple):
-    """One finding. ``path`` is the model's, relative to the working folder where that is above it. ``print`` tells it from all others."""
+    """One finding. ``path`` is the model's, relative to the working folder where that is above it. ``print`` tells it from all others.
+
+    ``waived`` says that the configuration accepts it. ``state`` is ``new`` or ``unchanged`` where there is a baseline, else empty.
+    """
 
     path: str
     target: str
     finding: Finding
     print: str
+    waived: Waived | None = None
+    state: str = ""
 
     @property
     def node(self) -> str:
@@ -36,13 +42,33 @@ def entries(results: Sequence[Outcome | Failure]) -> Iterator[Entry]:
     """The findings of all models in order."""
     for result in results:
         if isinstance(result, Outcome):
-            path = relative(result.model.path)
-            seen: dict[str, int] = {}
-            for finding in result.findings:
-                text = "\0".join((finding.code, path, result.target.name, finding.node, finding.layer, finding.tensor))
-                seen[text] = seen.get(text, 0) + 1
-                digest = hashlib.sha256(f"{text}\0{seen[text]}".encode("utf-8", "surrogateescape")).hexdigest()
-                yield Entry(path, result.target.name, finding, digest[:40])
+            yield from _entries(result, result.findings)
+
+
+def accounted(results: Sequence[Outcome | Failure]) -> Iterator[Entry]:
+    """The findings of all models in order, among them those that do not count because they are waived or known to a baseline."""
+    for result in results:
+        if isinstance(result, Outcome):
+            waived = {id(item.finding): item for item in result.waived}
+            contrast = result.baseline
+            known = contrast.unchanged if contrast is not None else ()
+            for entry in _entries(result, sorted((*known, *result.findings, *(item.finding for item in result.waived)), key=_place)):
+                state = "" if contrast is None else "unchanged" if entry.print in contrast.prints else "new"
+                yield entry._replace(waived=waived.get(id(entry.finding)), state=state)
+
+
+def _place(finding: Finding) -> tuple[int, str]:
+    return finding.node_index, finding.code
+
+
+def _entries(outcome: Outcome, findings: Iterable[Finding]) -> Iterator[Entry]:
+    path, target = relative(outcome.model.path), outcome.target.name
+    seen: dict[str, int] = {}
+    for finding in findings:
+        text = "\0".join((finding.code, path, target, finding.node, finding.layer, finding.tensor))
+        seen[text] = seen.get(text, 0) + 1
+        digest = hashlib.sha256(f"{text}\0{seen[text]}".encode("utf-8", "surrogateescape")).hexdigest()
+        yield Entry(path, target, finding, digest[:40])
 
 
 def failures(results: Sequence[Outcome | Failure]) -> list[Failure]:

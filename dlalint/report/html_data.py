@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlalint.engine.predicates import in_words, value_in_words
 from dlalint.engine.ruleset import RuleSet
-from dlalint.finding import Finding, LimitValue
+from dlalint.finding import Finding
 from dlalint.graph import TensorType, shape_in_words
 from dlalint.network import Layer
 from dlalint.plan import Outcome
@@ -17,7 +16,7 @@ from dlalint.report.escape import for_terminal, shortened_name
 from dlalint.report.grouping import roots
 from dlalint.report.layout import size
 from dlalint.report.picture import label
-from dlalint.target import Target
+from dlalint.report.values import limit_in_words, observed_in_words
 
 _TENSORS = 50  # tensors listed at an end of a segment
 _TEXT = 600
@@ -35,21 +34,6 @@ def link(source: str, sources: Mapping[str, Any]) -> tuple[str, str]:
     return sentence(str(found["title"])), url if url.startswith(("https://", "http://")) else ""
 
 
-def limit_words(finding: Finding, target: Target, book: RuleSet) -> str:
-    """The limit of a finding as its rule means it: ``1 to 32`` and not ``1x32``; empty without one."""
-    card = book.by_code.get(finding.code)
-    for test in book.for_target(target).bound(card).tests if card is not None else ():
-        if test.limit.value == finding.limit:
-            return sentence(in_words(test.predicate, test.limit.value))
-    return _words(finding.limit)
-
-
-def _words(value: LimitValue | None) -> str:
-    if isinstance(value, tuple) and value and isinstance(value[0], str):
-        return sentence(", ".join(map(str, value)))
-    return "" if value is None else sentence(value_in_words(value))
-
-
 def as_json(outcome: Outcome, book: RuleSet) -> str:
     """The data of one picture. Texts that come often are listed once in ``texts`` and named by their place there."""
     texts = _Texts()
@@ -57,7 +41,7 @@ def as_json(outcome: Outcome, book: RuleSet) -> str:
     for index, layer in enumerate(outcome.network.layers):
         for number in layer.origin:
             nodes[number].append(index)
-    limits = [limit_words(finding, outcome.target, book) for finding in outcome.findings]
+    limits = [sentence(limit_in_words(finding, outcome.target, book)) for finding in outcome.findings]
     findings = [
         _finding(finding, root, limit, texts, book.sources)
         for finding, root, limit in zip(outcome.findings, roots(outcome.findings), limits, strict=True)
@@ -109,7 +93,7 @@ def _finding(finding: Finding, root: int, limit: str, texts: _Texts, sources: Ma
         sentence(finding.message),
         sentence(finding.why),
         sentence(finding.fix),
-        _words(finding.observed),
+        sentence(observed_in_words(finding.observed)),
         limit,
         finding.confidence,
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _SIDE = 28.0  # between boxes of a layer
@@ -25,11 +26,12 @@ class Layout(NamedTuple):
     height: float
 
 
-def layout(sizes: Sequence[Point], edges: Sequence[Edge], landing: float = 14.0) -> Layout:
+def layout(sizes: Sequence[Point], edges: Sequence[Edge], landing: float = 14.0, rooms: Sequence[float] = ()) -> Layout:
     """Lay out boxes of ``sizes`` (width, height) and ``edges`` (from, to), each to a later box.
 
-    ``landing`` is the room above each box, for the marks on the lines that end there. Edges over several layers run at the right of all
-    boxes. Raises :class:`ValueError` for an edge to an earlier box.
+    ``landing`` is the room above each box, for the marks on the lines that end there. ``rooms`` is, for each edge, the width of what stands
+    at the right of its end: the next line and the corner of the box keep as far away, if the box is as wide as all of them together. Edges
+    over several layers run at the right of all boxes. Raises :class:`ValueError` for an edge to an earlier box.
     """
     if any(source >= target for source, target in edges):
         raise ValueError("an edge leads back")
@@ -37,6 +39,8 @@ def layout(sizes: Sequence[Point], edges: Sequence[Edge], landing: float = 14.0)
     rows = _ordered(rank, edges)
     left = _columns(sizes, rows, edges)
     starts, ends = _ports(sizes, left, rank, edges)
+    if rooms:
+        ends = _apart(sizes, left, edges, ends, rooms)
     lane_x = _lanes(sizes, left, rank, edges)
     gaps, tracks = _tracks(rank, edges, starts, ends, lane_x, len(rows))
     tops, bottoms, height = _rows(sizes, rows, gaps, landing)
@@ -141,6 +145,25 @@ def _ports(sizes: Sequence[Point], left: Sequence[float], rank: Sequence[int], e
             for index, number in enumerate(long):
                 ends[side][number] = left[box] + width * (0.75 + 0.2 * (index + 1) / (len(long) + 1))
     return ends
+
+
+def _apart(
+    sizes: Sequence[Point], left: Sequence[float], edges: Sequence[Edge], wishes: list[float], rooms: Sequence[float]
+) -> list[float]:
+    """Where each edge enters its box: as near to its wish as the rooms allow, if the box has room for all of them."""
+    found = list(wishes)
+    entering: dict[int, list[int]] = {}
+    for number in sorted(range(len(edges)), key=lambda number: wishes[number]):
+        entering.setdefault(edges[number][1], []).append(number)
+    for box, numbers in entering.items():
+        if sum(rooms[number] for number in numbers) > sizes[box][0]:
+            continue
+        for before, number in pairwise(numbers):
+            found[number] = max(found[number], found[before] + rooms[before])
+        edge = left[box] + sizes[box][0]
+        for number in reversed(numbers):
+            edge = found[number] = min(found[number], edge - rooms[number])
+    return found
 
 
 def _lanes(sizes: Sequence[Point], left: Sequence[float], rank: Sequence[int], edges: Sequence[Edge]) -> list[float | None]:

@@ -6,12 +6,11 @@ import csv
 import io
 from collections.abc import Sequence
 
-from dlalint.engine.predicates import value_in_words
 from dlalint.engine.ruleset import RuleSet
-from dlalint.finding import LimitValue
 from dlalint.plan import Failure, Outcome
 from dlalint.report.entries import entries, failures, relative
 from dlalint.report.escape import for_cell, shortened_name
+from dlalint.report.values import limit_in_words, observed_in_words
 
 COLUMNS = ("model", "target", "code", "name", "severity", "verdict", "node", "layer", "tensor", "message", "observed", "limit", "fix")
 
@@ -21,9 +20,9 @@ def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for entry in entries(results):
+    for outcome, entry in ((result, entry) for result in results if isinstance(result, Outcome) for entry in entries([result])):
         found = entry.finding
-        values = [_words(value) for value in (found.observed, found.limit)]
+        values = [observed_in_words(found.observed), limit_in_words(found, outcome.target, book)]
         names = [shortened_name(name) for name in (found.node, found.layer, found.tensor)]
         row = [entry.path, entry.target, found.code, found.name, found.severity, found.verdict, *names, found.message, *values, found.fix]
         writer.writerow([for_cell(text) for text in row])
@@ -31,9 +30,3 @@ def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
         row = [relative(failure.path), "", failure.code, "", "error", "unknown", "", "", "", failure.what, "", "", failure.cure]
         writer.writerow([for_cell(text) for text in row])
     return out.getvalue()
-
-
-def _words(value: LimitValue | None) -> str:
-    if isinstance(value, tuple) and value and isinstance(value[0], str):
-        return ", ".join(map(str, value))
-    return "" if value is None else value_in_words(value)

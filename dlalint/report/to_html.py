@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,12 +17,15 @@ from dlalint.plan import Failure, Line, Outcome
 from dlalint.report.drawing import node_label
 from dlalint.report.entries import relative
 from dlalint.report.grouping import Group, grouped
-from dlalint.report.html_data import as_json, limit_words, link, sentence
+from dlalint.report.html_data import as_json, link, sentence
 from dlalint.report.layout import counted
 from dlalint.report.picture import label
 from dlalint.report.to_text import verdict_sentence
+from dlalint.report.values import limit_in_words
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from dlalint.accepted import Contrast, Waived
 
 _NODES = 24  # nodes named at a cause; the search finds the others
@@ -66,14 +70,12 @@ class _Section(NamedTuple):
 
 def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
     """The page. Scripts and styles are named by their hashes, nothing else runs or loads."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    style, script, page = (_template(name) for name in ("report.css", "report.js", "report.html"))
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(page)
+    style, script = _file("report.css"), _file("report.js")
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     sections = [_section(result, book) for result in results]
-    return template.render(
+    return _page().render(
         sections=[section._replace(data=Markup(section.data)) for section in sections],
         style=Markup(style),
         script=Markup(script),
@@ -82,7 +84,16 @@ def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
     )
 
 
-def _template(name: str) -> str:
+@cache
+def _page() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_file("report.html"))
+
+
+@cache
+def _file(name: str) -> str:
     return (files("dlalint.report") / "templates" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
@@ -132,7 +143,7 @@ def _cause(group: Group, outcome: Outcome, book: RuleSet) -> _Cause:
         sentence(first.why),
         sentence(first.fix),
         ", ".join(first.rewrites),
-        limit_words(first, outcome.target, book),
+        sentence(limit_in_words(first, outcome.target, book)),
         first.confidence,
         tuple(link(source, book.sources) for source in first.sources),
         tuple((number, node_label(outcome.nodes[number])) for number in numbers[:_NODES]),

@@ -9,7 +9,7 @@ from typing import Any
 from dlalint import __version__
 from dlalint.engine.ruleset import Card, RuleSet
 from dlalint.plan import Failure, Outcome
-from dlalint.report.entries import Entry, entries, failures, relative
+from dlalint.report.entries import Entry, accounted, failures, relative
 from dlalint.report.escape import for_terminal, for_uri, shortened_name
 from dlalint.report.to_json import cited
 
@@ -18,8 +18,13 @@ HOME = "https://pypi.org/project/dlalint/"
 
 
 def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
-    """One run with all models; what could not be checked is a notification of the tool."""
-    found = list(entries(results))
+    """One run with all models; what could not be checked is a notification of the tool.
+
+    What is waived is there and suppressed, what a baseline knows is there and unchanged. As soon as one result has one of these
+    properties all have it: without, it would mean that nobody looked.
+    """
+    found = list(accounted(results))
+    weighed = any(entry.waived for entry in found)
     used = sorted({entry.finding.code for entry in found})
     index = {code: number for number, code in enumerate(used)}
     broken = failures(results)
@@ -33,7 +38,10 @@ def render(results: Sequence[Outcome | Failure], book: RuleSet) -> str:
             }
         },
         "invocations": [{"executionSuccessful": not broken, "toolExecutionNotifications": [_notification(item) for item in broken]}],
-        "results": [_result(entry, index[entry.finding.code], book.sources) for entry in found],
+        "results": [
+            _result(entry, index[entry.finding.code], book.sources) | ({"suppressions": _suppressions(entry)} if weighed else {})
+            for entry in found
+        ],
         "columnKind": "utf16CodeUnits",
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=True, indent=1) + "\n"
@@ -65,6 +73,7 @@ def _result(entry: Entry, index: int, sources: Mapping[str, Any]) -> dict[str, A
     if entry.node:
         location["logicalLocations"] = [{"name": entry.node, "kind": "member", "fullyQualifiedName": f"{entry.target}/{entry.node}"}]
     text = f"{entry.sentence}. {finding.fix}" if finding.fix else entry.sentence
+    state = {"baselineState": entry.state} if entry.state else {}
     return {
         "ruleId": finding.code,
         "ruleIndex": index,
@@ -79,7 +88,16 @@ def _result(entry: Entry, index: int, sources: Mapping[str, Any]) -> dict[str, A
             "sources": [cited(source, sources) for source in finding.sources],
             "confidence": finding.confidence,
         },
+        **state,
     }
+
+
+def _suppressions(entry: Entry) -> list[dict[str, Any]]:
+    if entry.waived is None:
+        return []
+    reason = for_terminal(shortened_name(entry.waived.reason, 600))
+    until = {"properties": {"expires": entry.waived.expires}} if entry.waived.expires else {}
+    return [{"kind": "external", "status": "accepted", "justification": reason, **until}]
 
 
 def _notification(failure: Failure) -> dict[str, Any]:

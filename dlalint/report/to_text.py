@@ -6,22 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlalint.engine.predicates import value_in_words
-from dlalint.finding import ERROR, NOTE, WARNING, Finding
+from dlalint.engine.ruleset import RuleSet
+from dlalint.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
 from dlalint.graph import Device
 from dlalint.plan import Line, Outcome, Segment
+from dlalint.report.explained import limit_rows, rewrite_rows
 from dlalint.report.grouping import Group, grouped
 from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
 from dlalint.report.to_json import cited
 
+_STYLE = {ERROR: "bad", WARNING: "warn", NOTE: "dim"}
 _MARK = {"full": "good", "partial": "warn", "none": "bad", "unknown": "warn"}
 _SHOWN = 6  # names of a list, unless everything is asked for
 _SEGMENTS = 12
 _HEADINGS = {ERROR: "Why nodes run on the GPU", WARNING: "At risk", NOTE: "Notes"}
 
 
-def to_text(outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose: bool = False, quiet: bool = False) -> list[Row]:
-    """The report as lines for a terminal of ``width`` columns; ``quiet`` leaves the verdict, ``verbose`` cuts no list."""
-    writer = _Writer(outcome, sources, min(max(width, 60), 140), verbose)
+def to_text(
+    outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose: bool = False, quiet: bool = False, book: RuleSet | None = None
+) -> list[Row]:
+    """The report as lines for a terminal of ``width`` columns; ``quiet`` leaves the verdict, ``verbose`` cuts no list.
+
+    With a ``book`` every finding, notes too, is explained from its rule.
+    """
+    writer = _Writer(outcome, sources, min(max(width, 60), 140), verbose, book)
     rows = list(writer.verdict())
     if quiet:
         return rows
@@ -43,7 +51,8 @@ def to_text(outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose
 
 
 class _Writer:
-    def __init__(self, outcome: Outcome, sources: Mapping[str, Any], width: int, verbose: bool) -> None:
+    def __init__(self, outcome: Outcome, sources: Mapping[str, Any], width: int, verbose: bool, book: RuleSet | None) -> None:
+        self.book = book
         self.outcome = outcome
         self.sources = sources
         self.width = width
@@ -91,12 +100,12 @@ class _Writer:
 
     def causes(self) -> Iterator[Iterator[Row]]:
         groups = grouped(self.outcome.findings)
-        for severity in (ERROR, WARNING):
+        for severity in (ERROR, WARNING) if self.book is None else SEVERITIES:
             chosen = [group for group in groups if group.first.severity == severity]
             if chosen:
                 yield self._entries(_HEADINGS[severity], chosen)
         notes = [group for group in groups if group.first.severity == NOTE]
-        if notes:
+        if notes and self.book is None:
             yield self._notes(notes)
 
     def coverage(self) -> Iterator[Row]:
@@ -146,7 +155,7 @@ class _Writer:
     def _entry(self, group: Group) -> Iterator[Row]:
         first = group.first
         count = counted(len(group.nodes), "node") if group.nodes else "the model"
-        yield spans("  ", Span(f"{first.code} {first.name}", "bad" if first.severity == ERROR else "warn"), Span(f"  {count}", "dim"))
+        yield spans("  ", Span(f"{first.code} {first.name}", _STYLE[first.severity]), Span(f"  {count}", "dim"))
         yield from wrapped("    ", f"{first.node}: {first.message}" if first.node else first.message, self.width)
         if len(group.nodes) > 1:
             yield from wrapped("    also    ", listed(group.nodes[1:], self.shown), self.width)
@@ -159,6 +168,9 @@ class _Writer:
             yield from wrapped("    behind  ", follow, self.width)
         yield from wrapped("    why     ", first.why, self.width)
         yield from wrapped("    do      ", first.fix, self.width)
+        if self.book is not None:
+            yield from rewrite_rows(first.rewrites, self.book, "    fix     ", self.width)
+            yield from limit_rows(self.book.by_code[first.code], self.book, "    limit   ", self.width)
         if first.sources:
             cites = self._cites(first)
             yield from wrapped("    source  ", f"{cites} ({first.confidence})", self.width)

@@ -16,12 +16,12 @@ from dlalint.calibration.translated import Proof, Steps
 from dlalint.graph import DTYPE_CODES, TensorType
 from dlalint.model.save import write
 from dlalint.model.skeleton import restore
+from dlalint.numeric import Runner, difference, feeds
 from dlalint.rewrite.graph import Array, Graph
 from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.removing import Removed
 from dlalint.rewrite.quantization.restoring import restored
 from dlalint.rewrite.weights import Weights
-from dlalint.numeric import Runner, difference, feeds
 
 SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` draws, moved into the range of each input
 AGAIN = "normal again"  # another draw; only what is normal has values spread as those that a scale is made for

@@ -17,6 +17,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import check_target, write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.numeric import Runner
 from dlalint.pipeline import Session
 from dlalint.rewrite.fixing import ProofError
 from dlalint.rewrite.graph import Graph, parsed
@@ -31,7 +32,6 @@ from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
 from dlalint.trtexec.flags import Flags
-from dlalint.numeric import Runner
 
 
 class _DisprovenError(Exception):

@@ -16,6 +16,7 @@ import onnx
 import pytest
 
 from dlalint.engine.targets import parse
+from dlalint.finding import Finding
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
 from dlalint.report.formats import FORMATS
@@ -106,6 +107,13 @@ def test_csv(session: Session, models: Path) -> None:
     assert rows[-1]["code"] == "E101"
     assert next(row for row in rows if row["name"] == "elementwise-constant")["observed"] == "1"
     assert next(row for row in rows if row["name"] == "layer-not-on-dla")["limit"].startswith("ACTIVATION, CONCATENATION, ")
+
+
+def test_csv_writes_a_range_as_messages_do(session: Session, models: Path) -> None:
+    outcome = session.check(session.view(models / "mnist-7.onnx"), parse("orin-trt10.3", session.rules))
+    finding = Finding("DLA302", "pooling-window-too-large", "error", "fail", "window 9x9", observed=(9, 9), limit=(1, 8))
+    (row,) = csv.DictReader(io.StringIO(_render("csv", [outcome._replace(findings=(finding,))], session)))
+    assert (row["observed"], row["limit"]) == ("9x9", "1 to 8")
 
 
 def test_markdown(session: Session, models: Path) -> None:

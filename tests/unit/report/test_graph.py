@@ -23,6 +23,7 @@ from dlalint.finding import Finding
 from dlalint.graph import Device
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
+from dlalint.report.drawing import Line, drawn
 from dlalint.report.grouping import roots
 from dlalint.report.layered import layout
 from dlalint.report.picture import picture
@@ -51,11 +52,11 @@ def _graphs(draw: st.DrawFn) -> tuple[list[tuple[float, float]], list[tuple[int,
     return [(float(w), float(h)) for w, h in sizes], edges
 
 
-@given(_graphs())
+@given(_graphs(), st.sampled_from([0.0, 30.0]))
 @settings(max_examples=150, derandomize=True, deadline=None)
-def test_layout_is_sound(graph: tuple[list[tuple[float, float]], list[tuple[int, int]]]) -> None:
+def test_layout_is_sound(graph: tuple[list[tuple[float, float]], list[tuple[int, int]]], room: float) -> None:
     sizes, edges = graph
-    found = layout(sizes, edges)
+    found = layout(sizes, edges, rooms=[room] * len(edges) if room else ())
     boxes = [(x, y, x + w, y + h) for (x, y), (w, h) in zip(found.corners, sizes, strict=True)]
     for index, (x0, y0, x1, y1) in enumerate(boxes):
         assert 0 <= x0 <= x1 <= found.width + 1e-6
@@ -184,3 +185,37 @@ def test_command_refuses_other_endings(models: Path, tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err == (
         "dlalint: --output: error[E515]: 'part.png' is no picture that can be written. Give .svg, .html or .dot.\n"
     )
+
+
+CHARACTER = 6.75  # of a label, in the widest of the fonts that the picture names
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).resolve().parents[3] / "models").glob("*.onnx")), ids=lambda path: path.stem)
+def test_labels_touch_nothing(path: Path, session: Session) -> None:
+    """Neither another label, nor a line, nor a box, nor the edge of the picture."""
+    view = session.view(path)
+    for target in ("xavier-trt5.0", "xavier-trt8.5", "orin-trt10.3"):
+        outcome = session.check(view, parse(target, session.rules))
+        for detail in (False, True):
+            found = drawn(outcome, detail=detail)
+            labels = [_room(line) for line in found.lines if line.label]
+            lines = [_hull(ends) for line in found.lines for ends in pairwise(line.points)]
+            boxes = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in found.boxes]
+            for index, room in enumerate(labels):
+                others = [*labels[index + 1 :], *lines, *boxes]
+                assert not [other for other in others if _overlap(room, other)], (target, detail)
+                assert room[2] <= found.width
+
+
+def _room(line: Line) -> tuple[float, float, float, float]:
+    x, y = line.points[-1]
+    return (x + 6, y - 22, x + 8 + CHARACTER * len(line.label) + 4, y - 10)
+
+
+def _hull(ends: tuple[tuple[float, float], tuple[float, float]]) -> tuple[float, float, float, float]:
+    (ax, ay), (bx, by) = ends
+    return (min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

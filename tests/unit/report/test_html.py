@@ -18,8 +18,8 @@ from dlalint.engine.targets import parse
 from dlalint.finding import Finding
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
-from dlalint.report.html_data import limit_words
 from dlalint.report.to_html import render
+from dlalint.report.values import limit_in_words
 
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 
@@ -119,9 +119,9 @@ def test_a_limit_reads_as_its_rule_means_it(session: Session) -> None:
     limit = bound.tests[0].limit.value
     assert isinstance(limit, tuple)
     finding = Finding(bound.card.code, bound.card.slug, "error", "fail", "", limit=limit)
-    assert limit_words(finding, target, session.rules) == f"{limit[0]} to {limit[1]}"
-    assert limit_words(finding._replace(limit=("RELU", "TANH")), target, session.rules) == "RELU, TANH"
-    assert limit_words(finding._replace(limit=None), target, session.rules) == ""
+    assert limit_in_words(finding, target, session.rules) == f"{limit[0]} to {limit[1]}"
+    assert limit_in_words(finding._replace(limit=("RELU", "TANH")), target, session.rules) == "RELU, TANH"
+    assert limit_in_words(finding._replace(limit=None), target, session.rules) == ""
 
 
 def test_what_does_not_count_is_named(session: Session, outcomes: list[Outcome | Failure]) -> None:
