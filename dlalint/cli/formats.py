@@ -9,7 +9,7 @@ from dlalint.cli import output
 from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.plan import Failure, Outcome
-from dlalint.report.formats import FORMATS, render
+from dlalint.report.formats import FORMATS, render, text_rows
 
 
 class Wanted(NamedTuple):
@@ -63,17 +63,7 @@ def wanted(options: Sequence[str], path: str | None, look: Look) -> list[Wanted]
 def write(results: Sequence[Outcome | Failure], book: RuleSet, item: Wanted, look: Look) -> None:
     """One report, written."""
     if item.form == "text":
-        from dlalint.report.to_text import to_text
-
-        outcomes = [result for result in results if isinstance(result, Outcome)]
-        columns = output.width()
-        rows = [
-            row
-            for outcome in outcomes
-            for row in to_text(
-                outcome, book.sources, columns, verbose=look.verbose, quiet=look.quiet > 0, book=book if look.explain else None
-            )
-        ]
+        rows = text_rows(results, book, output.width(), verbose=look.verbose, quiet=look.quiet > 0, explain=look.explain)
         output.show(rows, item.path, look.color)
     else:
         output.write(render(item.form, results, book), item.path)

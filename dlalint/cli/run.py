@@ -11,6 +11,7 @@ import click
 from dlalint.cli import output
 from dlalint.cli.differences import as_json
 from dlalint.cli.options import FILE, configuration, dimensions
+from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
 from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
@@ -54,7 +55,7 @@ def command(
 
     _check_targets(model, inputs, {"--output": path, "--save-inputs": save_inputs})
     bound = settled(RuleSet.load(), model, **given)
-    with Runner(timeout) as runner:
+    with Runner(timeout) as runner, progress(f"running {model}"):
         interface = runner.interface(model)
         with blaming(bound, model):
             types = fixed_types(runner, model, bound.fixed) or interface.inputs

@@ -9,6 +9,7 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.options import FILE, dimensions, one_target
+from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
 from dlalint.pipeline import Session
 from dlalint.report.layout import Row, Span, counted, size, spans, table, wrapped
@@ -42,7 +43,7 @@ def command(
     from dlalint.numeric import Runner
     from dlalint.rewrite.splitting import split
 
-    with Session() as session, Runner() as runner:
+    with Session() as session, Runner() as runner, progress(f"splitting {model}"):
         bound = settled(session.rules, model, **given)
         with blaming(bound, model):
             found = split(session, model, bound.target, folder, at, bound.fixed, None if no_verify else runner)

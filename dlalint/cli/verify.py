@@ -9,6 +9,7 @@ import click
 
 from dlalint.cli import differences, output
 from dlalint.cli.options import FILE, configuration, dimensions, look
+from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
 from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
@@ -78,7 +79,7 @@ def _verified(
     from dlalint.numeric.dumps import read_npz
 
     bound = settled(RuleSet.load(), reference, **given)
-    with Runner(timeout) as runner:
+    with Runner(timeout) as runner, progress(f"comparing {reference} and {other}"):
         with blaming(bound, reference):
             types = fixed_types(runner, reference, bound.fixed)
         feeds = [read_npz(name) for name in inputs]

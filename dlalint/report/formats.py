@@ -7,6 +7,7 @@ from importlib import import_module
 
 from dlalint.engine.ruleset import RuleSet
 from dlalint.plan import Failure, Outcome
+from dlalint.report.layout import Row
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown", "csv", "html")
 
@@ -15,13 +16,25 @@ def render(form: str, results: Sequence[Outcome | Failure], book: RuleSet, *, wi
     """The report in ``form``, one of ``FORMATS``. ``width`` and ``verbose`` are for text, which has no failures."""
     if form == "text":
         from dlalint.report.layout import plain
-        from dlalint.report.to_text import to_text
 
-        outcomes = (result for result in results if isinstance(result, Outcome))
-        return plain([row for outcome in outcomes for row in to_text(outcome, book.sources, width, verbose=verbose)])
+        return plain(text_rows(results, book, width, verbose=verbose))
     if form == "json":
         from dlalint.report.to_json import to_json
 
         return to_json(results, book.sources)
     text: str = import_module(f"dlalint.report.to_{form}").render(results, book)
     return text
+
+
+def text_rows(
+    results: Sequence[Outcome | Failure], book: RuleSet, width: int, *, verbose: bool = False, quiet: bool = False, explain: bool = False
+) -> list[Row]:
+    """The report for people, as lines; a table ends that of several results. ``quiet`` leaves the verdicts."""
+    from dlalint.report.overview import rows
+    from dlalint.report.to_text import to_text
+
+    found: list[Row] = []
+    for result in results:
+        if isinstance(result, Outcome):
+            found += to_text(result, book.sources, width, verbose=verbose, quiet=quiet, book=book if explain else None)
+    return found if quiet or len(results) < 2 else [*found, *rows(results, min(max(width, 60), 140))]

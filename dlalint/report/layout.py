@@ -17,6 +17,7 @@ class Span(NamedTuple):
 
 
 Row = tuple[Span, ...]
+_LEAST = 20  # characters of text on a line, however narrow
 LONGEST = 500  # characters of a name, which come from models and have no bound there
 STYLES = {"title": "bold", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim", "code": "cyan"}
 
@@ -34,18 +35,30 @@ def plain(rows: Sequence[Row]) -> str:
 
 def wrapped(lead: str, text: str, width: int, style: str = "") -> list[Row]:
     """``text`` behind ``lead``, continued under its first word. A word longer than a line stays whole, so that it can be copied."""
-    room = max(width - len(lead), 20)
+    room = max(width - len(lead), _LEAST)
+    lines = _filled(text, room, room)
+    return [(Span(lead if index == 0 else " " * len(lead), "dim"), Span(line, style)) for index, line in enumerate(lines)]
+
+
+def continued(lead: Row, text: str, width: int, indent: int) -> list[Row]:
+    """``text`` behind a line's beginning, continued ``indent`` columns in."""
+    start = spans(*lead)
+    first, *others = _filled(text, max(width - sum(len(span.text) for span in start), _LEAST), max(width - indent, _LEAST))
+    return [(*start, Span(first)), *((Span(" " * indent), Span(line)) for line in others)]
+
+
+def _filled(text: str, first: int, room: int) -> list[str]:
+    """Lines of ``room`` characters, the first one of ``first``."""
     lines: list[str] = []
     current = ""
     for word in for_terminal(text).split(" "):
         word = shortened(word, LONGEST)
-        if current and len(current) + 1 + len(word) > room:
+        if current and len(current) + 1 + len(word) > (room if lines else first):
             lines.append(current)
             current = word
         else:
             current = f"{current} {word}" if current else word
-    lines.append(current)
-    return [(Span(lead if index == 0 else " " * len(lead), "dim"), Span(line, style)) for index, line in enumerate(lines)]
+    return [*lines, current]
 
 
 def table(header: Sequence[str], body: Sequence[Sequence[str]], width: int, numeric: frozenset[int]) -> list[Row]:

@@ -12,7 +12,7 @@ from dlalint.graph import Device
 from dlalint.plan import Line, Outcome, Segment
 from dlalint.report.explained import limit_rows, rewrite_rows
 from dlalint.report.grouping import Group, grouped
-from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
+from dlalint.report.layout import Row, Span, continued, counted, listed, size, spans, table, wrapped
 from dlalint.report.to_json import cited
 
 _STYLE = {ERROR: "bad", WARNING: "warn", NOTE: "dim"}
@@ -64,7 +64,9 @@ class _Writer:
         outcome = self.outcome
         target = outcome.target
         yield spans(Span(f"{outcome.model.path} on {target.name}, {target.precision.upper()}", "title"))
-        yield from wrapped(f"{outcome.verdict.upper()}: ", verdict_sentence(outcome), self.width, _MARK[outcome.verdict])
+        first, *others = wrapped(f"{outcome.verdict.upper()}: ", verdict_sentence(outcome), self.width)
+        yield (first[0]._replace(style=_MARK[outcome.verdict]), first[1])
+        yield from others
 
     def operators(self) -> Iterator[Row]:
         counts: dict[str, dict[Device, int]] = {}
@@ -187,8 +189,9 @@ class _Writer:
         yield spans(Span(_HEADINGS[NOTE], "title"))
         for group in groups:
             first = group.first
-            others = f" (and {counted(len(group.findings) - 1, 'more')})".replace("mores", "more") if len(group.findings) > 1 else ""
-            about = f"{first.node}: " if first.node else ""
+            more = len(group.findings) - 1
+            about = f"{first.node}{f' and {more} more' if more else ''}: " if first.node else ""
+            others = f" (and {more} more)" if more and not first.node else ""
             yield from wrapped(f"  {first.code} ", f"{about}{first.message}{others}. {first.fix}", self.width)
 
     def segments(self) -> Iterator[Row]:
@@ -212,12 +215,13 @@ class _Writer:
         numbers = str(segment.number) if len(run) == 1 else f"{segment.number}-{end.number}"
         style = "good" if segment.device is Device.DLA else ""
         names = first if first == last else f"{first} ... {last}"
-        lead = f"  {numbers:>7} {segment.device.value.upper():<3} "
-        yield (Span(f"  {numbers:>7} "), Span(f"{segment.device.value.upper():<3} ", style), Span(f"{said}: ", "dim"), *spans(names))
+        lead = (Span(f"  {numbers:>7} "), Span(f"{segment.device.value.upper():<3} ", style))
+        indent = sum(len(span.text) for span in lead)
+        yield from continued((*lead, Span(f"{said}: ", "dim")), names, self.width, indent)
         if segment.device is Device.DLA:
             for word, tensors in (("in", segment.inputs), ("out", segment.outputs)):
                 sizes = [f"{name} {size(self.outcome.boundaries[name].bytes)}" for name in tensors]
-                yield from wrapped(f"{' ' * len(lead)}{word:<4}", listed(sizes, self.shown), self.width)
+                yield from wrapped(f"{' ' * indent}{word:<4}", listed(sizes, self.shown), self.width)
 
     def unchecked(self) -> Iterator[Row]:
         if not self.outcome.unchecked:
@@ -231,7 +235,8 @@ class _Writer:
             return
         yield spans(Span("Other targets", "title"))
         for line in self.outcome.others:
-            yield spans("  ", f"{line.target}: ", Span(line.verdict, _MARK[line.verdict]), _rest(line))
+            lead = (Span(f"  {line.target}: "), Span(line.verdict, _MARK[line.verdict]))
+            yield from continued(lead, _rest(line), self.width, 6)
 
 
 def _runs(segments: Sequence[Segment]) -> list[list[Segment]]:

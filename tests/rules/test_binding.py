@@ -35,8 +35,8 @@ REFUSED = {
     "limit": Break(_POOLING, _WINDOW, 'check = { range = "pooling.girth", of = "pooling.window" }', "pooling.girth", _CARD),
     "limit-of-network-card": Break(
         "cards/partition.toml",
-        'limit = "loadables.max"\nmessage = "{observed} candidates',
-        'limit = "loadables.most"\nmessage = "{observed} candidates',
+        'limit = "loadables.max"\nmessage = "{observed} groups',
+        'limit = "loadables.most"\nmessage = "{observed} groups',
         "loadables.most",
         "too-many-loadables",
     ),

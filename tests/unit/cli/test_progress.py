@@ -49,3 +49,22 @@ def test_what_is_quick_is_not_told() -> None:
 
 def test_a_pipe_hears_nothing() -> None:
     assert _run(0, terminal=False)[1] == f"{ERROR}\n"
+
+
+def test_slow_commands_tell_what_they_do(tmp_path: Path) -> None:
+    model = str(ROOT / "models" / "mnist-7.onnx")
+    for words, arguments in {
+        "comparing ": ("verify", model, model),
+        "running ": ("run", model),
+        "splitting ": ("split", model, "-o", "parts", "--no-verify"),
+    }.items():
+        master, slave = pty.openpty()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200"}
+        done = subprocess.run(
+            [sys.executable, "-m", "dlalint", *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=slave, check=True
+        )
+        os.close(slave)
+        seen = os.read(master, 65536).decode()
+        os.close(master)
+        assert words + model[:20] in seen
+        assert words + model[:20] not in done.stdout.decode()

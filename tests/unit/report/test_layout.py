@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlalint.report.escape import for_terminal
-from dlalint.report.layout import Span, counted, listed, plain, shortened, size, spans, table, wrapped
+from dlalint.report.layout import Span, continued, counted, listed, plain, shortened, size, spans, table, wrapped
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,10 @@ def test_sizes(count: int | None, words: str) -> None:
 
 def test_counted() -> None:
     assert (counted(1, "node"), counted(2, "node")) == ("1 node", "2 nodes")
+
+
+def test_a_line_goes_on_further_in() -> None:
+    found = continued((Span("  a: "), Span("good", "good")), ", one two three four five six seven", 30, 4)
+    assert plain(found) == "  a: good, one two three four\n    five six seven\n"
+    assert found[0][1] == Span("good", "good")
+    assert plain(continued((Span("> "),), "word", 20, 2)) == "> word\n"
