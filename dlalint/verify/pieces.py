@@ -60,7 +60,7 @@ class Flow:
                 pending.extend(self.maker[name] for name in self.reads[index] if name in self.maker)
         return frozenset(found)
 
-    def pieces(self, wanted: Collection[str], size: Callable[[str], int], movable: Callable[[str], bool], budget: int) -> tuple[Piece, ...]:
+    def pieces(self, wanted: Collection[str], size: Callable[[str], int], budget: int, held: Collection[str]) -> tuple[Piece, ...]:
         """The model cut so that the ``wanted`` tensors of a piece have ``budget`` bytes together, as far as that can be.
 
         None of the tensors ``held`` is handed from one piece to another.
