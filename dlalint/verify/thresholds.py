@@ -17,6 +17,7 @@ from dlalint.verify.statistics import Histogram, Range
 
 METHODS = ("max", "percentile", "entropy")
 LEVELS = 128  # of an absolute value in INT8
+_ROWS = 128  # candidates looked at together: what is computed of them stays in the cache
 _TIE = 1e-12  # divergences as near as this are one: so far they carry the rounding of their sums
 
 
@@ -50,8 +51,8 @@ def _percentile(counts: NDArray[np.int64], percentile: float) -> int:
 def entropy(counts: NDArray[np.int64]) -> int:
     """After how many bins of ``counts`` the range ends so that what is within, on 128 levels, diverges least (Kullback-Leibler) from all.
 
-    What lies beyond is counted in the last bin of the range. The candidates are all numbers of bins from 128 to the last one that is not
-    empty; the sums over bins and levels of all of them come from running totals.
+    What lies beyond is counted in the last bin of the range, which must not be empty then. The candidates are all numbers of bins from 128
+    to the last one that is not empty; their sums over bins and levels come from running totals.
     """
     bins = counts.copy()
     bins[0] = bins[1]
@@ -59,21 +60,28 @@ def entropy(counts: NDArray[np.int64]) -> int:
     if used <= LEVELS:
         return len(counts)
     edges = _edges(len(bins))[: used - LEVELS + 1]
-    totals, filled = (np.concatenate([[0], np.cumsum(part)]) for part in (bins, bins > 0))
-    inside = np.diff(totals[edges], axis=1)
-    places = np.diff(filled[edges], axis=1)
-    logs = np.log(np.where(inside > 0, inside, 1) / np.maximum(places, 1))
-    last = edges[:, -1] - 1
-    beyond = totals[-1] - totals[last + 1]
-    ends = bins[last] + beyond
-    own = np.concatenate([[0.0], np.cumsum(_times_log(bins))])[last] + _times_log(ends)
-    held = totals[last + 1]
-    across = (inside * logs).sum(axis=1) + beyond * logs[:, -1]
-    with np.errstate(divide="ignore"):
-        divergences = (own - across) / totals[-1] - math.log(totals[-1]) + np.log(held)
-    divergences[(bins[last] == 0) & (beyond > 0)] = np.inf  # what would be lost there has no place in the range
+    totals, filled, logs = (np.concatenate([[0], np.cumsum(part)]) for part in (bins, bins > 0, _times_log(bins)))
+    parts = (edges[start : start + _ROWS] for start in range(0, len(edges), _ROWS))
+    divergences = np.concatenate([_divergences(part, bins, totals, filled, logs) for part in parts])
     least = float(divergences.min())
     return int(np.flatnonzero(divergences <= least + _TIE)[-1]) + LEVELS
+
+
+def _divergences(
+    edges: NDArray[np.int64], bins: NDArray[np.int64], totals: NDArray[np.int64], filled: NDArray[np.int64], logs: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Those of candidates with levels between ``edges``. ``totals`` of elements, of ``filled`` bins and of n log n run up to each bin."""
+    inside = np.diff(totals[edges], axis=1)
+    level = np.log(
+        np.maximum(inside, 1) / np.maximum(np.diff(filled[edges], axis=1), 1)
+    )  # of the height of a level's bins; 0 elements weigh 0
+    last = edges[:, -1] - 1
+    beyond = totals[-1] - totals[last + 1]
+    own = logs[last] + _times_log(bins[last] + beyond)
+    across = (inside * level).sum(axis=1) + beyond * level[:, -1]
+    with np.errstate(divide="ignore"):
+        found = (own - across) / totals[-1] - math.log(totals[-1]) + np.log(totals[last + 1])
+    return np.where((bins[last] == 0) & (beyond > 0), np.inf, found)  # what would be lost there has no place in the range
 
 
 def _times_log(counts: NDArray[np.int64]) -> NDArray[np.float64]:
