@@ -59,18 +59,30 @@ def compute(
     ``method`` is ``max``, ``percentile`` (of that many percent) or ``entropy``, ``form`` is ``text`` or ``json``, ``timeout`` is in seconds
     for each run. The report goes to stdout. Returns the exit code. Raises :class:`DlalintError`; no file is written then.
     """
-    from dlalint.model import save
-    from dlalint.verify import Runner
-    from dlalint.verify.calibration import calibrate
-
     with Session() as session:
         goal = target if isinstance(target, Target) else chosen(session.rules, target, "int8")
         flags = Flags(session.rules.trtexec, session.rules.sources, goal.trt)
     _refuse_typed(flags, goal)
     _check_place(model, inputs, cache)
     version = f"{goal.release}.0"
-    with Runner(TIMEOUT if timeout is None else timeout) as runner, progress(f"opening {model}") as tell:
-        found = calibrate(
+    found = _calibrated(model, inputs, method, percentile, version, TIMEOUT if timeout is None else timeout)
+    if cache is not None:
+        _write(_text(version, {item.tensor: item.scale for item in found.scales}), cache)
+    share = percentile if method == "percentile" else None
+    result = Result(model, goal, method, share, inputs, found, cache, _flags(flags, model, cache) if cache is not None else [])
+    if form == "json":
+        output.write(as_json(_document(result)), None)
+    else:
+        output.show(list(_rows(result, min(max(output.width(), 60), 140), verbose)), None, color)
+    return 0
+
+
+def _calibrated(model: str, inputs: str, method: str, percentile: float, version: str, timeout: float) -> Calibration:
+    from dlalint.verify import Runner
+    from dlalint.verify.calibration import calibrate
+
+    with Runner(timeout) as runner, progress(f"opening {model}") as tell:
+        return calibrate(
             runner,
             model,
             inputs,
@@ -79,16 +91,12 @@ def compute(
             check=lambda names: _check_names(version, names),
             progress=lambda done, total: tell(f"calibrating {model}: batch {done} of {total}"),
         )
-    if cache is not None:
-        text = _text(version, {item.tensor: item.scale for item in found.scales})
-        save.write([text.encode("utf-8", "surrogateescape")], cache, what="the calibration cache", limit=None)
-    share = percentile if method == "percentile" else None
-    result = Result(model, goal, method, share, inputs, found, cache, _flags(flags, model, cache) if cache is not None else [])
-    if form == "json":
-        output.write(as_json(_document(result)), None)
-    else:
-        output.show(list(_rows(result, min(max(output.width(), 60), 140), verbose)), None, color)
-    return 0
+
+
+def _write(text: str, path: str) -> None:
+    from dlalint.model import save
+
+    save.write([text.encode("utf-8", "surrogateescape")], path, what="the calibration cache", limit=None)
 
 
 def _refuse_typed(flags: Flags, target: Target) -> None:
