@@ -62,6 +62,8 @@ def command(
     """
     book = RuleSet.load()
     bound = settled(book, model, precision="int8", **{name: given.pop(name) for name in ("target_name", "config", "batch", "shapes")})
+    flags = Flags(book.trtexec, book.sources, bound.target.trt)
+    _takes_caches(flags, bound.target)
     by_data = {name: given.pop(name) for name in ("method", "percentile")}
     if inputs is None:
         from dlalint.rewrite.fixing import beside
@@ -69,16 +71,15 @@ def command(
 
         place = goal(model, path, in_place, beside(model, "float"))
         places = Places(place, cache or f"{os.path.splitext(place)[0]}.cache", precisions or "")
-        return _translate(model, places, book, bound, form, verbose, not no_color, **given)
+        return _translate(model, places, book, bound, flags, form, verbose, not no_color, **given)
     if path is not None or in_place or precisions is not None:
         raise UsageError("--inputs writes no model", where="--output", cure="Give --cache only.", code="E512")
     _no_pairs(model)
-    from dlalint.cli import calibration_data  # type: ignore[attr-defined,unused-ignore]
+    from dlalint.cli.calibration_data import compute
 
     look_of = {"form": form, "verbose": verbose, "color": not no_color, "timeout": given["timeout"]}
     place = cache or f"{os.path.splitext(model)[0]}.cache"
-    code: int = calibration_data.compute(model, inputs, target=bound.target, cache=place, **by_data, **look_of)
-    return code
+    return compute(model, inputs, target=bound.target, flags=flags, cache=place, **by_data, **look_of)
 
 
 def _no_pairs(model: str) -> None:
@@ -94,6 +95,7 @@ def _translate(
     places: Places,
     book: RuleSet,
     bound: Bound,
+    flags: Flags,
     form: str,
     verbose: bool,
     color: bool,
@@ -108,8 +110,6 @@ def _translate(
     from dlalint.rewrite.weights import Weights
 
     _apart(model, places)
-    flags = Flags(book.trtexec, book.sources, bound.target.trt)
-    _takes_caches(flags, bound.target)
     with Session(book) as session, Runner(timeout) as runner, Weights(model) as weights, progress(f"reading {model}") as tell:
         translator = Translator(session, bound.target, runner, tell)
         with blaming(bound, model):
@@ -137,7 +137,7 @@ def _apart(model: str, places: Places) -> None:
 
 def _takes_caches(flags: Flags, target: Target) -> None:
     if flags.find("calibration") is None:
-        cure = "Build from the model with its Q/DQ nodes, or give the target of an earlier release."
+        cure = "Build from a model with Q/DQ nodes, or give the target of an earlier release."
         what = f"TensorRT {target.release} takes no calibration cache: its networks are strongly typed"
         raise UsageError(what, where="--target", cure=cure, code="E532")
 

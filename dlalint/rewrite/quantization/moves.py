@@ -11,14 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from onnx import NodeProto
 
+from dlalint.calibration.moves import MOVES, ONE_OUTPUT
 from dlalint.graph import FLOATING
 from dlalint.rewrite.graph import Array, Graph, attribute
 
-_FIRST = frozenset(
-    "DepthToSpace Dropout Expand Flatten Gather GlobalMaxPool Identity MaxPool ReduceMax Relu Reshape Slice SpaceToDepth Split Squeeze Tile"
-    " Transpose Unsqueeze".split()
-)
-_ONE_OUTPUT = frozenset({"Dropout", "MaxPool"})
+_FIRST = MOVES | {"ReduceMax", "Relu"}
 _AVERAGES = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
 
 
@@ -40,7 +37,7 @@ def move(graph: Graph, node: NodeProto, *, average: bool = False, selections: bo
     if op_type == "Concat":
         return Move(tuple(node.input), tuple(node.output))
     if op_type in _FIRST or _conditional(graph, node) or (average and op_type in _AVERAGES) or (selections and _selects(graph, node)):
-        return Move(tuple(node.input[:1]), tuple(filter(None, node.output[: 1 if op_type in _ONE_OUTPUT else None])))
+        return Move(tuple(node.input[:1]), tuple(filter(None, node.output[: 1 if op_type in ONE_OUTPUT else None])))
     return None
 
 
