@@ -65,6 +65,7 @@ def command(
 
     A rewrite stays only where the predicted placement gets better, and every one is proven with onnxruntime before anything is written.
     """
+    from dlalint.calibration.kept import Placed
     from dlalint.cli.fix_calibration import Scales
     from dlalint.rewrite.fixing import Fixer, beside
     from dlalint.rewrite.weights import Weights
@@ -77,10 +78,12 @@ def command(
         target = chosen(session.rules, target_name, precision)
         fixer = Fixer(session, target, options, runner, tell)
         fixed = fixer.fix(weights, overrides(shapes, batch))
+        kept = Placed(fixer.kept(fixed, scales.cache), "") if scales is not None else None
         proof = _write(fixer, fixed, "" if diff else place, options)
         failed = proof is not None and not proof.ok
         written = bool(fixed.found.changes) and not diff and not failed
-        kept = scales.kept(fixer, fixed, write=written) if scales is not None else None
+        if written and scales is not None and kept is not None:
+            kept = scales.written(kept)
     _report(fixed, proof, kept, place if written else "", form, verbose, not no_color)
     return int(failed)
 

@@ -8,19 +8,18 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-import onnx
 from onnx import ModelProto
 
 from dlalint.calibration.cache import STEPS
 from dlalint.calibration.translated import Proof, Steps
-from dlalint.graph import DTYPE_CODES, TensorType
+from dlalint.graph import TensorType
 from dlalint.model.save import write
 from dlalint.model.skeleton import restore
 from dlalint.rewrite.graph import Array, Graph
+from dlalint.rewrite.quantization.marking import marked, whole
 from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.removing import Removed
 from dlalint.rewrite.quantization.restoring import restored
-from dlalint.rewrite.weights import Weights
 from dlalint.verify import Runner, difference, feeds
 
 SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` draws, moved into the range of each input
@@ -95,36 +94,12 @@ def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Model
     if subject.final is not removed.model:
         protos.append((removed.model, ()))
     for file, (proto, names) in zip(files, protos, strict=False):
-        marked = _marked(proto, names, graph)
-        write(restore(whole(marked, graph.weights), *graph.weights.files), file)
+        write(restore(whole(marked(proto, names, graph), graph.weights), *graph.weights.files), file)
     return Models(files[0], files[1], files[2], files[3] if len(protos) > 3 else "", subject.written, probes, back.cached)
 
 
 def _seen(graph: Graph, pair: Pair) -> str:
     return graph.nodes[pair.dequantizers[0]].output[0] if pair.dequantizers else pair.integers
-
-
-def _marked(proto: ModelProto, names: Sequence[str], graph: Graph) -> ModelProto:
-    """The model with further outputs; an input or output of it needs none."""
-    found = ModelProto()
-    found.CopyFrom(proto)
-    known = {item.name for item in (*found.graph.output, *found.graph.input)}
-    for name in dict.fromkeys(names):
-        if name not in known:
-            kind = graph.type(name)
-            info = onnx.helper.make_empty_tensor_value_info(name)
-            if kind is not None and kind.dtype in ("float16", "float32") and name in graph.producers:
-                info = onnx.helper.make_tensor_value_info(name, DTYPE_CODES[kind.dtype], None)
-            found.graph.output.append(info)
-    return found
-
-
-def whole(model: ModelProto, weights: Weights) -> bytes:
-    """A model with the weights of side files inside of it; those in the model's own file are copied when it is written."""
-    for tensor in model.graph.initializer:
-        if not weights.belongs(tensor):
-            tensor.CopyFrom(weights.inside(tensor))
-    return bytes(model.SerializeToString())
 
 
 def _fitted(inputs: Mapping[str, Pair], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -23,9 +23,10 @@ from dlalint.rewrite.graph import Graph, parsed
 from dlalint.rewrite.quantization.carrying import Carried, carry
 from dlalint.rewrite.quantization.grid import QuantizationError
 from dlalint.rewrite.quantization.halves import halves
+from dlalint.rewrite.quantization.marking import whole
 from dlalint.rewrite.quantization.normalizing import Joined, joined
 from dlalint.rewrite.quantization.pairs import Found, find
-from dlalint.rewrite.quantization.proving import Subject, prove, whole
+from dlalint.rewrite.quantization.proving import Subject, prove
 from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks
 from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
