@@ -82,8 +82,7 @@ def command(
         proof = _write(fixer, fixed, "" if diff else place, options)
         failed = proof is not None and not proof.ok
         written = bool(fixed.found.changes) and not diff and not failed
-        if written and scales is not None and kept is not None:
-            kept = scales.written(kept)
+        kept = scales.written(kept) if written and scales is not None and kept is not None else kept
     _report(fixed, proof, kept, place if written else "", form, verbose, not no_color)
     return int(failed)
 

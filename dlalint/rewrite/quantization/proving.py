@@ -41,12 +41,13 @@ class Probe(NamedTuple):
 
 class Models(NamedTuple):
     """The three models as files, with what their ``probes`` name as outputs; the result before normalizations were folded
-    (empty without any), and as it was written."""
+    (empty without any), with pairs at the scales of the cache everywhere (empty when ``back`` is that), and as it was written."""
 
     old: str
     new: str
     back: str
     plain: str
+    coarse: str
     written: str
     probes: tuple[Probe, ...]
     cached: int
@@ -89,13 +90,24 @@ def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Model
     back = restored(graph, found, removed, scales)
     olds = [_seen(graph, pair) for pair in found.pairs]
     probes = tuple(Probe(*item) for item in zip(found.pairs, olds, removed.tensors, back.tensors, strict=True))
-    files = [os.path.join(folder, name) for name in ("old.onnx", "new.onnx", "back.onnx", "plain.onnx")]
-    protos = [(graph.proto, olds), (subject.final, removed.tensors), (back.model, back.tensors)]
-    if subject.final is not removed.model:
-        protos.append((removed.model, ()))
-    for file, (proto, names) in zip(files, protos, strict=False):
+
+    def put(name: str, proto: ModelProto, names: Sequence[str]) -> str:
+        file = os.path.join(folder, f"{name}.onnx")
         write(restore(whole(marked(proto, names, graph), graph.weights), *graph.weights.files), file)
-    return Models(files[0], files[1], files[2], files[3] if len(protos) > 3 else "", subject.written, probes, back.cached)
+        return file
+
+    plain = "" if subject.final is removed.model else put("plain", removed.model, ())
+    coarse = restored(graph, found, removed, scales, everywhere=True) if back.cached < len(probes) else None
+    return Models(
+        put("old", graph.proto, olds),
+        put("new", subject.final, removed.tensors),
+        put("back", back.model, back.tensors),
+        plain,
+        put("coarse", coarse.model, coarse.tensors) if coarse is not None else "",
+        subject.written,
+        probes,
+        back.cached,
+    )
 
 
 def _seen(graph: Graph, pair: Pair) -> str:
@@ -142,6 +154,7 @@ def _compare(
     old = _fetched(runner, models.old, ours, [probe.old for probe in probes])
     back = _fetched(runner, models.back, theirs, [probe.back for probe in probes])
     new = _fetched(runner, models.new, theirs, [probe.new for probe in probes]) if rounding else {}
+    coarse = _fetched(runner, models.coarse, theirs, [probe.back for probe in probes]) if rounding and models.coarse else {}
     for probe in probes:
         values = old[probe.old]
         if values.dtype.kind != "f":
@@ -149,6 +162,8 @@ def _compare(
         tally.restored(probe.new, values, back[probe.back])
         if rounding:
             tally.rounded(probe, values, new[probe.new])
+            if coarse:
+                tally.coarse(probe, values, coarse[probe.back])
 
 
 def _outputs(
@@ -199,6 +214,7 @@ class _Tally:
         self._first = ""
         self._tensors: set[str] = set()
         self._gaps: dict[str, list[Array]] = {}
+        self._coarse: dict[str, list[Array]] = {}
         self._beyond: dict[str, list[float]] = {}
         self._unequal = 0
 
@@ -229,6 +245,11 @@ class _Tally:
             float(np.mean((values < low - step / 2) | (values > high + step / 2))) if new.size else 0.0
         )
 
+    def coarse(self, probe: Probe, old: Array, new: Array) -> None:
+        """Hold a tensor of the model against that of the result with pairs at the scales of the cache, in steps of the model."""
+        gap = np.abs(new.astype(np.float64) - old) / probe.pair.grid.step if old.shape == new.shape else np.array([np.inf])
+        self._coarse.setdefault(probe.new, []).append(gap.astype(np.float32).reshape(-1))
+
     def proof(self, sets: tuple[str, ...], models: Models, folded: float | None, *, same: bool, pairs: int) -> Proof:
         """The result; ``same`` says that the file that was written is the model that was compared."""
         steps = sorted((self._steps(name) for name in self._gaps), key=lambda item: (-item.median, -item.most, item.tensor))
@@ -238,8 +259,15 @@ class _Tally:
         return Proof(*whole, not first)
 
     def _steps(self, name: str) -> Steps:
-        gaps = np.concatenate(self._gaps[name])
-        if not gaps.size:
-            return Steps(name, 0.0, 0.0, 0.0, 0.0)
-        middle, most = (float(item) for item in np.quantile(gaps, (0.5, 0.999)))
-        return Steps(name, middle, most, float(gaps.max()), float(np.mean(self._beyond[name])))
+        middle, most, largest = _spread(self._gaps[name])
+        coarse = _spread(self._coarse[name])[:2] if name in self._coarse else (None, None)
+        return Steps(name, middle, most, largest, float(np.mean(self._beyond[name])), *coarse)
+
+
+def _spread(gaps: Sequence[Array]) -> tuple[float, float, float]:
+    """The median, the 99.9th percentile and the largest."""
+    whole = np.concatenate(gaps)
+    if not whole.size:
+        return 0.0, 0.0, 0.0
+    middle, most = (float(item) for item in np.quantile(whole, (0.5, 0.999)))
+    return middle, most, float(whole.max())
