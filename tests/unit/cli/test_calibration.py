@@ -129,7 +129,7 @@ def test_without_a_proof(model: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_every_scale_with_verbose(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = dlalint(capsys, "model.onnx", "-v")
     assert "  a_before_relu  0.250984   31.875  carried from a through Relu a/relu\n" in out
-    assert "  x                 0.125    15.875  its Q/DQ pair\n" in out
+    assert "  x                 0.125   15.875  its Q/DQ pair\n" in out
 
 
 def test_the_default_target(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
