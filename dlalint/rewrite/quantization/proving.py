@@ -27,7 +27,7 @@ AGAIN = "normal again"  # another draw; only what is normal has values spread as
 CLOSE = {"float32": 1e-6, "float16": 2e-2}  # relative to the largest value: FP16 may round to another step on its way
 FOLDED = 1e-3  # relative to the largest value: the rounding of many foldings, in FP16 too
 GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off is no rounding
-_ROOM = 256 << 20  # bytes of tensors that are fetched at once
+_ROOM = 128 << 20  # bytes of tensors that are fetched at once
 
 
 class Probe(NamedTuple):
@@ -79,6 +79,7 @@ def prove(
         for group in _groups(graph, models.probes):
             for label, ours, theirs in sets:
                 _compare(runner, models._replace(probes=group), ours, theirs, tally, rounding=label.startswith("normal"))
+            tally.close(group)
         _outputs(runner, models, sets, frozenset(pair.integers for pair in found.pairs), tally)
         same = _same(runner, models, sets[0][2])
         folded = _folded(runner, models, sets)
@@ -217,6 +218,7 @@ class _Tally:
         self._coarse: dict[str, list[Array]] = {}
         self._beyond: dict[str, list[float]] = {}
         self._unequal = 0
+        self._done: list[Steps] = []
 
     def restored(self, name: str, old: Array, back: Array) -> None:
         """Hold a tensor of the model against that of the result with its pairs put back."""
@@ -252,16 +254,18 @@ class _Tally:
 
     def proof(self, sets: tuple[str, ...], models: Models, folded: float | None, *, same: bool, pairs: int) -> Proof:
         """The result; ``same`` says that the file that was written is the model that was compared."""
-        steps = sorted((self._steps(name) for name in self._gaps), key=lambda item: (-item.median, -item.most, item.tensor))
+        steps = sorted(self._done, key=lambda item: (-item.median, -item.most, item.tensor))
         gross = next((item.tensor for item in steps if not item.median <= GROSS), "")
         first = self._first or gross or ("" if same else "the file") or ("" if not folded or folded < FOLDED else "an output")
         whole = (sets, len(self._tensors), pairs, models.cached, not self._unequal, self._worst, first, folded, tuple(steps))
         return Proof(*whole, not first)
 
-    def _steps(self, name: str) -> Steps:
-        middle, most, largest = _spread(self._gaps[name])
-        coarse = _spread(self._coarse[name])[:2] if name in self._coarse else (None, None)
-        return Steps(name, middle, most, largest, float(np.mean(self._beyond[name])), *coarse)
+    def close(self, probes: Sequence[Probe]) -> None:
+        """Have done with tensors: what was kept of them goes."""
+        for name in dict.fromkeys(probe.new for probe in probes):
+            if name in self._gaps:
+                coarse = _spread(self._coarse.pop(name))[:2] if name in self._coarse else (None, None)
+                self._done.append(Steps(name, *_spread(self._gaps.pop(name)), float(np.mean(self._beyond.pop(name))), *coarse))
 
 
 def _spread(gaps: Sequence[Array]) -> tuple[float, float, float]:

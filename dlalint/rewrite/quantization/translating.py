@@ -81,7 +81,7 @@ class Translator:
         graph = Graph(parsed(excise(path, KEEP_INTEGER_BYTES), path), self._session.view(path, overrides), weights)
         try:
             found = find(graph)
-            if not found.pairs and not found.baked:
+            if not (found.pairs or found.baked or found.idle):
                 cure = "Quantize it first, or give --inputs to calibrate it."
                 raise QuantizationError("it has no Q/DQ nodes", cure=cure, code="E159")
             made = removed(graph, found)
