@@ -136,10 +136,21 @@ def proof_sentence(proof: Proof) -> str:
     if not proof.pairs and proof.ok:
         return f"original and result are bit-equal on {sets}."
     if not proof.ok:
-        return f"FAILED on {sets}: {proof.first} differs first, by {proof.restored:.1e} of the largest value with the pairs put back."
+        return f"FAILED on {sets}: {_failure(proof)}."
     how = "bit-equal" if proof.exact else f"equal to {proof.restored:.1e} of the largest value"
     scales = f"{proof.cached} of them at scales of the cache" if 0 < proof.cached < proof.pairs else "at scales of the cache"
     scales = scales if proof.cached else "at their own scales"
     folded = "" if proof.folded is None else f" Folding batch normalizations moves outputs by {proof.folded:.1e} of the largest."
     back = f"with its {counted(proof.pairs, 'pair')} put back, {scales}, the written model is {how} to the original"
     return f"{back} at all {proof.tensors} tensors, on {sets}.{folded}"
+
+
+def _failure(proof: Proof) -> str:
+    off = next((item for item in proof.steps if item.tensor == proof.first), None)
+    if off is None or proof.restored > 0 or proof.first in ("the file", "an output"):
+        folded = "" if proof.folded is None else f", folding batch normalizations moves outputs by {proof.folded:.1e}"
+        return f"{proof.first} differs, by up to {proof.restored:.1e} of the largest value with the pairs put back{folded}"
+    return (
+        f"half of {off.tensor} is off by {off.median:.0f} steps and more without its pair, which is no rounding; the pair cut off"
+        f" {off.beyond:.0%} of it at the ends of its range"
+    )

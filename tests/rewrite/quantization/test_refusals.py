@@ -106,7 +106,7 @@ def test_targets_without_caches(translate: Translate) -> None:
     assert "--target: error[E532]: TensorRT 11.4 takes no calibration cache" in found.err
 
 
-def test_another_network_is_not_written(translate: Translate, tmp_path: Path) -> None:
+def test_another_network_is_not_written(translate: Translate, call: Call, tmp_path: Path) -> None:
     """Where rounding an input by half a step changes everything behind it, the result is no rounded form of the model."""
     body = """q = QuantizeLinear(x, i, z) d = DequantizeLinear(q, i, z) b = Mul(d, k) f = Sin(b) h = Mul(f, k)
         e = QuantizeLinear(h, k, z) y = DequantizeLinear(e, k, z)"""
@@ -119,6 +119,11 @@ def test_another_network_is_not_written(translate: Translate, tmp_path: Path) ->
     assert found.told["output"] is None
     assert found.told["cache"] is None
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx"}
+    code, out, _ = call("calibration", "model.onnx", "--target", "orin-trt8.6")
+    assert code == 1
+    assert "FAILED on 5 sets of inputs" in out
+    assert "which is no rounding; the pair cut off" in " ".join(out.split())
+    assert "Nothing was written." in out
 
 
 @pytest.mark.parametrize(
