@@ -146,11 +146,10 @@ def proof_sentence(proof: Proof) -> str:
 
 
 def _failure(proof: Proof) -> str:
-    off = next((item for item in proof.steps if item.tensor == proof.first), None)
-    if off is None or proof.restored > 0 or proof.first in ("the file", "an output"):
-        folded = "" if proof.folded is None else f", folding batch normalizations moves outputs by {proof.folded:.1e}"
-        return f"{proof.first} differs, by up to {proof.restored:.1e} of the largest value with the pairs put back{folded}"
-    return (
-        f"half of {off.tensor} is off by {off.median:.0f} steps and more without its pair, which is no rounding; the pair cut off"
-        f" {off.beyond:.0%} of it at the ends of its range"
-    )
+    off = next((item.int8_median for item in proof.steps if item.tensor == proof.first), None)
+    if off is not None and not proof.restored:
+        return (
+            f"with every activation rounded to the scale of the cache, half of {proof.first} is off by {off:.0f} steps of its pair and more"
+        )
+    folded = "" if proof.folded is None else f"; folding batch normalizations moves outputs by {proof.folded:.1e}"
+    return f"{proof.first} differs, by up to {proof.restored:.1e} of the largest value with the pairs put back{folded}"

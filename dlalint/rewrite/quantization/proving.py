@@ -26,7 +26,7 @@ SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` dra
 AGAIN = "normal again"  # another draw; only what is normal has values spread as those that a scale is made for
 CLOSE = {"float32": 1e-6, "float16": 2e-2}  # relative to the largest value: FP16 may round to another step on its way
 FOLDED = 1e-3  # relative to the largest value: the rounding of many foldings, in FP16 too
-GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off is no rounding
+GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off when rounded to the scales of the cache is no rounding
 _ROOM = 128 << 20  # bytes of tensors that are fetched at once
 
 
@@ -73,7 +73,9 @@ def prove(
         fixed = {name: (types or {}).get(name, kind) for name, kind in runner.inputs(models.old).items()}
         given = dict(item for item in feeds(fixed, seed) if item[0] in SETS)
         given[AGAIN] = next(feeds(fixed, (seed + 1) % (1 << 32)))[1]
-        inputs = {pair.source: pair for pair in found.pairs}
+        inputs: dict[str, list[Pair]] = {}
+        for pair in found.pairs:
+            inputs.setdefault(pair.source, []).append(pair)
         sets = [(label, *_fitted(inputs, feed)) for label, feed in given.items()]
         tally = _Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
         for group in _groups(graph, models.probes):
@@ -115,17 +117,17 @@ def _seen(graph: Graph, pair: Pair) -> str:
     return graph.nodes[pair.dequantizers[0]].output[0] if pair.dequantizers else pair.integers
 
 
-def _fitted(inputs: Mapping[str, Pair], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs for the model and for the result: floats moved into the range of the pair on an input, integers as what they stand for."""
+def _fitted(inputs: Mapping[str, Sequence[Pair]], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs for the model and for the result: floats moved into the range of the pairs on an input, integers as what they stand for."""
     ours, theirs = dict(given), dict(given)
     for name, array in given.items():
-        pair = inputs.get(name)
-        if pair is None:
+        pairs = inputs.get(name)
+        if not pairs:
             continue
         if array.dtype.kind != "f":
-            theirs[name] = pair.grid.dequantized(array)
+            theirs[name] = pairs[0].grid.dequantized(array)
             continue
-        low, high = pair.grid.range
+        low, high = max(pair.grid.range[0] for pair in pairs), min(pair.grid.range[1] for pair in pairs)
         peak = float(np.abs(array).max(initial=0)) or 1.0
         share = array / peak if low < 0 else np.abs(array) / peak
         ours[name] = theirs[name] = np.where(share < 0, share * -low, share * high).astype(array.dtype)
@@ -255,7 +257,7 @@ class _Tally:
     def proof(self, sets: tuple[str, ...], models: Models, folded: float | None, *, same: bool, pairs: int) -> Proof:
         """The result; ``same`` says that the file that was written is the model that was compared."""
         steps = sorted(self._done, key=lambda item: (-item.median, -item.most, item.tensor))
-        gross = next((item.tensor for item in steps if not item.median <= GROSS), "")
+        gross = next((item.tensor for item in steps if item.int8_median is not None and not item.int8_median <= GROSS), "")
         first = self._first or gross or ("" if same else "the file") or ("" if not folded or folded < FOLDED else "an output")
         whole = (sets, len(self._tensors), pairs, models.cached, not self._unequal, self._worst, first, folded, tuple(steps))
         return Proof(*whole, not first)
