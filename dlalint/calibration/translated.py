@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PAIR, CARRIED = "pair", "carried"
+NO_SCALE = "has no scale"  # how a reason for FP16 ends
 
 
 class TensorScale(NamedTuple):
@@ -45,6 +46,8 @@ class Steps(NamedTuple):
     """How far the model without Q/DQ nodes is from the one with them at one tensor, in quantization steps of the latter.
 
     ``beyond`` is the part of the elements that the pair had cut off at the ends of its range; INT8 does so too, and they are compared so.
+    ``int8_median`` and ``int8_most`` are for the result with all activations rounded to the scales of the cache, as the DLA has them;
+    ``None`` where these are the pairs themselves.
     """
 
     tensor: str
@@ -52,6 +55,8 @@ class Steps(NamedTuple):
     most: float
     largest: float
     beyond: float
+    int8_median: float | None = None
+    int8_most: float | None = None
 
 
 class Proof(NamedTuple):

@@ -61,6 +61,7 @@ def command(
 
     A rewrite stays only where the predicted placement gets better, and every one is proven with onnxruntime before anything is written.
     """
+    from dlalint.calibration.kept import Placed
     from dlalint.cli.fix_calibration import Scales
     from dlalint.numeric import Runner
     from dlalint.rewrite.fixing import Fixer, beside
@@ -75,8 +76,9 @@ def command(
         fixer = Fixer(session, bound.target, options, runner, tell)
         with blaming(bound, model):
             fixed = fixer.fix(weights, bound.fixed)
+        kept = Placed(fixer.kept(fixed, scales.cache), "") if scales is not None else None
         proof, written = fixer.finish(fixed, "" if diff else place)
-        kept = scales.kept(fixer, fixed, write=bool(written)) if scales is not None else None
+        kept = scales.written(kept) if written and scales is not None and kept is not None else kept
     _report(fixed, proof, kept, written, form, verbose, not no_color)
     return int(proof is not None and not proof.ok)
 

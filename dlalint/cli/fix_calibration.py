@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dlalint.calibration.cache import Cache, to_text
 from dlalint.calibration.kept import Placed
 from dlalint.cli.scales import read_cache
 from dlalint.errors import UsageError
 from dlalint.model.save import check_target, write
-
-if TYPE_CHECKING:
-    from dlalint.rewrite.fixing import Fixed, Fixer
 
 
 class Scales(NamedTuple):
@@ -35,13 +32,7 @@ class Scales(NamedTuple):
         check_target(goal, "the calibration cache")
         return cls(read_cache(path), goal)
 
-    def kept(self, fixer: Fixer, fixed: Fixed, *, write: bool) -> Placed:
-        """The cache for the rewritten model; it is written if ``write`` says so."""
-        found = fixer.kept(fixed, self.cache)
-        if write:
-            _write(to_text(found.cache), self.place)
-        return Placed(found, self.place if write else "")
-
-
-def _write(text: str, place: str) -> None:
-    write([text.encode("utf-8", "surrogateescape")], place, what="the calibration cache", limit=None)
+    def written(self, placed: Placed) -> Placed:
+        """The cache for the rewritten model, once it is in its file."""
+        write([to_text(placed.kept.cache).encode("utf-8", "surrogateescape")], self.place, what="the calibration cache", limit=None)
+        return placed._replace(path=self.place)

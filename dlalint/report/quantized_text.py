@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dlalint.calibration.translated import CARRIED, Half, Proof, Remark, TensorScale, Translated
+from dlalint.calibration.translated import CARRIED, NO_SCALE, Half, Proof, Remark, Steps, TensorScale, Translated
 from dlalint.report.layout import Row, Span, counted, listed, spans, table, wrapped
 
 _SHOWN = 6
@@ -31,7 +31,8 @@ def to_text(
         sections.append(list(_proof(proof, width, shown)))
     sections.append([row for note in notes for row in wrapped("", note, width)])
     if flags:
-        sections.append([*wrapped("", "Build it with", width), *(spans("  ", Span(flag, "code")) for flag in flags)])
+        said = "What trtexec needs of it (`dlalint trtexec` with --precision int8 and --calibration prints the whole command):"
+        sections.append([*wrapped("", said, width), *(spans("  ", Span(flag, "code")) for flag in flags)])
     for section in filter(None, sections):
         rows += [(), *section]
     return rows
@@ -108,18 +109,25 @@ def _halves(items: Sequence[Half], width: int, shown: int) -> Iterator[Row]:
     if len(groups) > shown:
         left = sum(map(len, list(groups.values())[shown:]))
         yield from wrapped("  ", f"and {counted(left, 'node')} for like reasons: -v lists them", width)
+    if any(reason.endswith(NO_SCALE) for reason in groups):
+        said = "A scale that no Q/DQ pair gives can be measured: `dlalint calibration` on the written model, with --inputs."
+        yield from wrapped("  ", said, width, "dim")
 
 
 def _proof(proof: Proof, width: int, shown: int) -> Iterator[Row]:
     yield from wrapped("Proof  ", proof_sentence(proof), width, "good" if proof.ok else "bad")
     if any(item.largest for item in proof.steps):
-        said = "Without the pairs it is off by the rounding that they did, here in their steps, worst first (seeded inputs, not yours):"
+        coarse = any(item.int8_median is not None for item in proof.steps)
+        also = " and, as INT8, with every activation rounded to the scale of the cache instead" if coarse else ""
+        said = f"How far tensors move on seeded inputs without the pairs, as float{also}, in steps of the pairs, farthest first:"
         yield from wrapped("       ", said, width)
-        body = [
-            [item.tensor, f"{item.median:.2f}", f"{item.most:.2f}", f"{item.largest:.2f}", f"{item.beyond:.1%}"]
-            for item in proof.steps[:shown]
-        ]
-        yield from table(["Tensor", "median", "99.9 %", "largest", "beyond the range"], body, width, frozenset({1, 2, 3}))
+        head = ["Tensor", "median", "99.9 %", "largest", *(["INT8 median", "INT8 99.9 %"] if coarse else []), "beyond the range"]
+        yield from table(head, [_step(item, coarse) for item in proof.steps[:shown]], width, frozenset(range(1, len(head) - 1)))
+
+
+def _step(item: Steps, coarse: bool) -> list[str]:
+    numbers = [item.median, item.most, item.largest, *([item.int8_median or 0.0, item.int8_most or 0.0] if coarse else [])]
+    return [item.tensor, *(f"{number:.2f}" for number in numbers), f"{item.beyond:.1%}"]
 
 
 def proof_sentence(proof: Proof) -> str:
@@ -128,10 +136,20 @@ def proof_sentence(proof: Proof) -> str:
     if not proof.pairs and proof.ok:
         return f"original and result are bit-equal on {sets}."
     if not proof.ok:
-        return f"FAILED on {sets}: {proof.first} differs first, by {proof.restored:.1e} of the largest value with the pairs put back."
+        return f"FAILED on {sets}: {_failure(proof)}."
     how = "bit-equal" if proof.exact else f"equal to {proof.restored:.1e} of the largest value"
     scales = f"{proof.cached} of them at scales of the cache" if 0 < proof.cached < proof.pairs else "at scales of the cache"
     scales = scales if proof.cached else "at their own scales"
     folded = "" if proof.folded is None else f" Folding batch normalizations moves outputs by {proof.folded:.1e} of the largest."
     back = f"with its {counted(proof.pairs, 'pair')} put back, {scales}, the written model is {how} to the original"
     return f"{back} at all {proof.tensors} tensors, on {sets}.{folded}"
+
+
+def _failure(proof: Proof) -> str:
+    off = next((item.int8_median for item in proof.steps if item.tensor == proof.first), None)
+    if off is not None and not proof.restored:
+        return (
+            f"with every activation rounded to the scale of the cache, half of {proof.first} is off by {off:.0f} steps of its pair and more"
+        )
+    folded = "" if proof.folded is None else f"; folding batch normalizations moves outputs by {proof.folded:.1e}"
+    return f"{proof.first} differs, by up to {proof.restored:.1e} of the largest value with the pairs put back{folded}"

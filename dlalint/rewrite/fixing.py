@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
-from dlalint.numeric import Runner, Tolerance, Verification, verify
+from dlalint.numeric import Runner, Tolerance, Verification, feeds, verify
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catalogue
@@ -28,6 +29,7 @@ from dlalint.rewrite.driver import Driver, Limits
 from dlalint.rewrite.graph import Array, Graph, parsed
 from dlalint.rewrite.proof import parts
 from dlalint.rewrite.quantization.keeping import kept
+from dlalint.rewrite.quantization.marking import marked, whole
 from dlalint.rewrite.weights import Weights
 from dlalint.selection import Selection
 from dlalint.target import Target
@@ -150,7 +152,16 @@ class Fixer:
         view = self._session.view_bytes(fixed.model.SerializeToString(), path)
         old = fixed.found.before.model.graph
         before = {*old.inputs, *old.constants, *(name for node in old.nodes for name in node.outputs)}
-        return kept(cache, before, Graph(fixed.model, view, fixed.weights, self._target.trt), self._target.release)
+        graph = Graph(fixed.model, view, fixed.weights, self._target.trt)
+        return kept(cache, before, graph, self._target.release, partial(self._look, graph) if self._options.prove else None)
+
+    def _look(self, graph: Graph, names: Sequence[str]) -> dict[str, Array]:
+        """The elements of tensors in a run of the rewritten model."""
+        with TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model.onnx")
+            write(restore(whole(marked(graph.proto, names, graph), graph.weights), *graph.weights.files), path)
+            feed = next(feeds(self._runner.inputs(path), self._options.seed))[1]
+            return {**feed, **self._runner.outputs(path, feed, [name for name in names if name not in feed])}
 
     def prove(self, fixed: Fixed, path: str) -> Proof:
         """Compare the model written to ``path`` with its original on whole inputs."""

@@ -28,6 +28,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "mark-output": ("model.onnx", "--all", "-o", "out.onnx"),
     "fix": ("model.onnx", "--target", "orin-trt10.3", "-o", "out.onnx"),
     "split": ("model.onnx", "-o", "parts"),
+    "calibration": ("model.onnx", "-o", "out.onnx", "--cache", "out.cache"),
     "verify": ("model.onnx", "model.onnx", "--timeout", "5"),
     "run": ("model.onnx", "--timeout", "5", "-o", "dump.npz"),
     "trtexec": ("model.onnx",),

@@ -114,7 +114,8 @@ def grid(graph: Graph, index: int, made: str = "") -> Grid:
     dtype = str(zero.dtype) if zero is not None else _implied(graph, index) if node.op_type == "QuantizeLinear" else made or "int8"
     if dtype not in LIMITS or (dtype == "int32" and node.op_type == "QuantizeLinear"):
         cure = "The DLA computes in INT8 and FP16: quantize to int8 or uint8."
-        raise QuantizationError(f"it quantizes to {dtype}", where=label(graph, index), cure=cure, code="E151")
+        what = f"it quantizes to {dtype}" if node.op_type == "QuantizeLinear" else f"it dequantizes {dtype}"
+        raise QuantizationError(what, where=label(graph, index), cure=cure, code="E151")
     usable = scale.dtype.kind == "f" and scale.size and np.isfinite(scale).all() and (scale >= 0).all()
     if not usable or (zero is not None and zero.size != scale.size):
         raise QuantizationError("its scale is no positive number", where=label(graph, index), cure="Calibrate it again.", code="E158")

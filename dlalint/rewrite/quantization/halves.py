@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from dlalint.calibration.translated import Half
+from dlalint.calibration.translated import NO_SCALE, Half
 from dlalint.graph import FLOATING, Device
 from dlalint.model.tensors import quoted
 from dlalint.plan import Outcome
@@ -62,12 +62,12 @@ def _reasons(
             if node.op_type in _WEIGHTED and position == 1 and not _from(graph, name, baked):
                 yield f"the weights {quoted(name)} were not quantized"
         elif name not in scales:
-            yield f"{quoted(name)} has no scale"
+            yield f"{quoted(name)} {NO_SCALE}"
         elif name in paired and (node.output[0], position) not in places and not moves:
             yield f"{quoted(name)} was read past its Q/DQ pair"
     for name in node.output:
         if name and _floating(graph, name) and name not in scales and graph.consumers(name):
-            yield f"{quoted(name)} has no scale"
+            yield f"{quoted(name)} {NO_SCALE}"
 
 
 def _floating(graph: Graph, name: str) -> bool:

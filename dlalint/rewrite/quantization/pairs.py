@@ -40,10 +40,11 @@ class Baked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The pairs in the order of the graph, and the constants."""
+    """The pairs in the order of the graph, the constants, and the Q nodes that nothing reads."""
 
     pairs: tuple[Pair, ...]
     baked: tuple[Baked, ...]
+    idle: tuple[int, ...] = ()
 
 
 def is_quantizer(node: NodeProto) -> bool:
@@ -61,9 +62,12 @@ def find(graph: Graph) -> Found:
     refused: list[QuantizationError] = [*_foreign(graph), *_inner(graph)]
     pairs: list[Pair] = []
     baked: list[Baked] = []
+    idle: list[int] = []
     for index, node in enumerate(graph.nodes):
         try:
-            if is_quantizer(node) and not graph.is_constant(node.input[0]):
+            if is_quantizer(node) and not graph.consumers(node.output[0]):
+                idle.append(index)
+            elif is_quantizer(node) and not graph.is_constant(node.input[0]):
                 pairs.append(_pair(graph, index))
             elif is_dequantizer(node):
                 found = _dequantizer(graph, index)
@@ -78,7 +82,7 @@ def find(graph: Graph) -> Found:
         if len(refused) > 1:
             first.what = f"{first.what} ({len(refused) - 1} more {'is' if len(refused) == 2 else 'are'} refused too)"
         raise first
-    return Found(tuple(_once(pairs)), tuple(baked))
+    return Found(tuple(_once(pairs)), tuple(baked), tuple(idle))
 
 
 def _once(pairs: Sequence[Pair]) -> Iterator[Pair]:

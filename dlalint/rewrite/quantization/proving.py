@@ -8,27 +8,26 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-import onnx
 from onnx import ModelProto
 
 from dlalint.calibration.cache import STEPS
 from dlalint.calibration.translated import Proof, Steps
-from dlalint.graph import DTYPE_CODES, TensorType
+from dlalint.graph import TensorType
 from dlalint.model.save import write
 from dlalint.model.skeleton import restore
 from dlalint.numeric import Runner, difference, feeds
 from dlalint.rewrite.graph import Array, Graph
+from dlalint.rewrite.quantization.marking import marked, whole
 from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.removing import Removed
 from dlalint.rewrite.quantization.restoring import restored
-from dlalint.rewrite.weights import Weights
 
 SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` draws, moved into the range of each input
 AGAIN = "normal again"  # another draw; only what is normal has values spread as those that a scale is made for
 CLOSE = {"float32": 1e-6, "float16": 2e-2}  # relative to the largest value: FP16 may round to another step on its way
 FOLDED = 1e-3  # relative to the largest value: the rounding of many foldings, in FP16 too
-GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off is no rounding
-_ROOM = 256 << 20  # bytes of tensors that are fetched at once
+GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off when rounded to the scales of the cache is no rounding
+_ROOM = 128 << 20  # bytes of tensors that are fetched at once
 
 
 class Probe(NamedTuple):
@@ -42,12 +41,13 @@ class Probe(NamedTuple):
 
 class Models(NamedTuple):
     """The three models as files, with what their ``probes`` name as outputs; the result before normalizations were folded
-    (empty without any), and as it was written."""
+    (empty without any), with pairs at the scales of the cache everywhere (empty when ``back`` is that), and as it was written."""
 
     old: str
     new: str
     back: str
     plain: str
+    coarse: str
     written: str
     probes: tuple[Probe, ...]
     cached: int
@@ -73,12 +73,15 @@ def prove(
         fixed = {name: (types or {}).get(name, kind) for name, kind in runner.inputs(models.old).items()}
         given = dict(item for item in feeds(fixed, seed) if item[0] in SETS)
         given[AGAIN] = next(feeds(fixed, (seed + 1) % (1 << 32)))[1]
-        inputs = {pair.source: pair for pair in found.pairs}
+        inputs: dict[str, list[Pair]] = {}
+        for pair in found.pairs:
+            inputs.setdefault(pair.source, []).append(pair)
         sets = [(label, *_fitted(inputs, feed)) for label, feed in given.items()]
         tally = _Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
         for group in _groups(graph, models.probes):
             for label, ours, theirs in sets:
                 _compare(runner, models._replace(probes=group), ours, theirs, tally, rounding=label.startswith("normal"))
+            tally.close(group)
         _outputs(runner, models, sets, frozenset(pair.integers for pair in found.pairs), tally)
         same = _same(runner, models, sets[0][2])
         folded = _folded(runner, models, sets)
@@ -90,54 +93,41 @@ def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Model
     back = restored(graph, found, removed, scales)
     olds = [_seen(graph, pair) for pair in found.pairs]
     probes = tuple(Probe(*item) for item in zip(found.pairs, olds, removed.tensors, back.tensors, strict=True))
-    files = [os.path.join(folder, name) for name in ("old.onnx", "new.onnx", "back.onnx", "plain.onnx")]
-    protos = [(graph.proto, olds), (subject.final, removed.tensors), (back.model, back.tensors)]
-    if subject.final is not removed.model:
-        protos.append((removed.model, ()))
-    for file, (proto, names) in zip(files, protos, strict=False):
-        marked = _marked(proto, names, graph)
-        write(restore(whole(marked, graph.weights), *graph.weights.files), file)
-    return Models(files[0], files[1], files[2], files[3] if len(protos) > 3 else "", subject.written, probes, back.cached)
+
+    def put(name: str, proto: ModelProto, names: Sequence[str]) -> str:
+        file = os.path.join(folder, f"{name}.onnx")
+        write(restore(whole(marked(proto, names, graph), graph.weights), *graph.weights.files), file)
+        return file
+
+    plain = "" if subject.final is removed.model else put("plain", removed.model, ())
+    coarse = restored(graph, found, removed, scales, everywhere=True) if back.cached < len(probes) else None
+    return Models(
+        put("old", graph.proto, olds),
+        put("new", subject.final, removed.tensors),
+        put("back", back.model, back.tensors),
+        plain,
+        put("coarse", coarse.model, coarse.tensors) if coarse is not None else "",
+        subject.written,
+        probes,
+        back.cached,
+    )
 
 
 def _seen(graph: Graph, pair: Pair) -> str:
     return graph.nodes[pair.dequantizers[0]].output[0] if pair.dequantizers else pair.integers
 
 
-def _marked(proto: ModelProto, names: Sequence[str], graph: Graph) -> ModelProto:
-    """The model with further outputs; an input or output of it needs none."""
-    found = ModelProto()
-    found.CopyFrom(proto)
-    known = {item.name for item in (*found.graph.output, *found.graph.input)}
-    for name in dict.fromkeys(names):
-        if name not in known:
-            kind = graph.type(name)
-            info = onnx.helper.make_empty_tensor_value_info(name)
-            if kind is not None and kind.dtype in ("float16", "float32") and name in graph.producers:
-                info = onnx.helper.make_tensor_value_info(name, DTYPE_CODES[kind.dtype], None)
-            found.graph.output.append(info)
-    return found
-
-
-def whole(model: ModelProto, weights: Weights) -> bytes:
-    """A model with the weights of side files inside of it; those in the model's own file are copied when it is written."""
-    for tensor in model.graph.initializer:
-        if not weights.belongs(tensor):
-            tensor.CopyFrom(weights.inside(tensor))
-    return bytes(model.SerializeToString())
-
-
-def _fitted(inputs: Mapping[str, Pair], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs for the model and for the result: floats moved into the range of the pair on an input, integers as what they stand for."""
+def _fitted(inputs: Mapping[str, Sequence[Pair]], given: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs for the model and for the result: floats moved into the range of the pairs on an input, integers as what they stand for."""
     ours, theirs = dict(given), dict(given)
     for name, array in given.items():
-        pair = inputs.get(name)
-        if pair is None:
+        pairs = inputs.get(name)
+        if not pairs:
             continue
         if array.dtype.kind != "f":
-            theirs[name] = pair.grid.dequantized(array)
+            theirs[name] = pairs[0].grid.dequantized(array)
             continue
-        low, high = pair.grid.range
+        low, high = max(pair.grid.range[0] for pair in pairs), min(pair.grid.range[1] for pair in pairs)
         peak = float(np.abs(array).max(initial=0)) or 1.0
         share = array / peak if low < 0 else np.abs(array) / peak
         ours[name] = theirs[name] = np.where(share < 0, share * -low, share * high).astype(array.dtype)
@@ -167,6 +157,7 @@ def _compare(
     old = _fetched(runner, models.old, ours, [probe.old for probe in probes])
     back = _fetched(runner, models.back, theirs, [probe.back for probe in probes])
     new = _fetched(runner, models.new, theirs, [probe.new for probe in probes]) if rounding else {}
+    coarse = _fetched(runner, models.coarse, theirs, [probe.back for probe in probes]) if rounding and models.coarse else {}
     for probe in probes:
         values = old[probe.old]
         if values.dtype.kind != "f":
@@ -174,6 +165,8 @@ def _compare(
         tally.restored(probe.new, values, back[probe.back])
         if rounding:
             tally.rounded(probe, values, new[probe.new])
+            if coarse:
+                tally.coarse(probe, values, coarse[probe.back])
 
 
 def _outputs(
@@ -224,8 +217,10 @@ class _Tally:
         self._first = ""
         self._tensors: set[str] = set()
         self._gaps: dict[str, list[Array]] = {}
+        self._coarse: dict[str, list[Array]] = {}
         self._beyond: dict[str, list[float]] = {}
         self._unequal = 0
+        self._done: list[Steps] = []
 
     def restored(self, name: str, old: Array, back: Array) -> None:
         """Hold a tensor of the model against that of the result with its pairs put back."""
@@ -254,17 +249,31 @@ class _Tally:
             float(np.mean((values < low - step / 2) | (values > high + step / 2))) if new.size else 0.0
         )
 
+    def coarse(self, probe: Probe, old: Array, new: Array) -> None:
+        """Hold a tensor of the model against that of the result with pairs at the scales of the cache, in steps of the model."""
+        gap = np.abs(new.astype(np.float64) - old) / probe.pair.grid.step if old.shape == new.shape else np.array([np.inf])
+        self._coarse.setdefault(probe.new, []).append(gap.astype(np.float32).reshape(-1))
+
     def proof(self, sets: tuple[str, ...], models: Models, folded: float | None, *, same: bool, pairs: int) -> Proof:
         """The result; ``same`` says that the file that was written is the model that was compared."""
-        steps = sorted((self._steps(name) for name in self._gaps), key=lambda item: (-item.median, -item.most, item.tensor))
-        gross = next((item.tensor for item in steps if not item.median <= GROSS), "")
+        steps = sorted(self._done, key=lambda item: (-item.median, -item.most, item.tensor))
+        gross = next((item.tensor for item in steps if item.int8_median is not None and not item.int8_median <= GROSS), "")
         first = self._first or gross or ("" if same else "the file") or ("" if not folded or folded < FOLDED else "an output")
         whole = (sets, len(self._tensors), pairs, models.cached, not self._unequal, self._worst, first, folded, tuple(steps))
         return Proof(*whole, not first)
 
-    def _steps(self, name: str) -> Steps:
-        gaps = np.concatenate(self._gaps[name])
-        if not gaps.size:
-            return Steps(name, 0.0, 0.0, 0.0, 0.0)
-        middle, most = (float(item) for item in np.quantile(gaps, (0.5, 0.999)))
-        return Steps(name, middle, most, float(gaps.max()), float(np.mean(self._beyond[name])))
+    def close(self, probes: Sequence[Probe]) -> None:
+        """Have done with tensors: what was kept of them goes."""
+        for name in dict.fromkeys(probe.new for probe in probes):
+            if name in self._gaps:
+                coarse = _spread(self._coarse.pop(name))[:2] if name in self._coarse else (None, None)
+                self._done.append(Steps(name, *_spread(self._gaps.pop(name)), float(np.mean(self._beyond.pop(name))), *coarse))
+
+
+def _spread(gaps: Sequence[Array]) -> tuple[float, float, float]:
+    """The median, the 99.9th percentile and the largest."""
+    whole = np.concatenate(gaps)
+    if not whole.size:
+        return 0.0, 0.0, 0.0
+    middle, most = (float(item) for item in np.quantile(whole, (0.5, 0.999)))
+    return middle, most, float(whole.max())

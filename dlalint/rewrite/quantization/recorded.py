@@ -32,7 +32,7 @@ def remarks(found: Found, removed: Removed, scales: tuple[TensorScale, ...]) -> 
         wider = final[name] / float(pair.grid.scale.min()) - 1
         if not pair.grid.symmetric:
             low, high = pair.grid.range
-            text = f"asymmetric, from {low:.4g} to {high:.4g}: the symmetric scale that covers it makes a step {wider:.0%} wider"
+            text = f"it goes from {low:.4g} to {high:.4g}: the symmetric scale that covers that makes a step {wider:.0%} wider"
             yield Remark("asymmetric", name, text, wider)
         elif not pair.grid.per_tensor:
             text = f"{pair.grid.scale.size} scales, one a channel: the largest is taken, which makes the finest step {wider:.0%} wider"

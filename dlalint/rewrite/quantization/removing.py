@@ -61,7 +61,7 @@ class _Made(NamedTuple):
 def _nodes(graph: Graph, found: Found, chosen: Carriers) -> list[_Made]:
     needed, pairs = _needed(graph, found), _made_by(graph, found)
     gone = {index for pair in found.pairs for index in (pair.quantizer, *pair.dequantizers) if index is not None}
-    gone.update(index for item in found.baked for index in item.nodes)
+    gone.update(found.idle, (index for item in found.baked for index in item.nodes))
     clamps: dict[int, list[Clamp]] = {}
     for clamp in chosen.clamps:
         clamps.setdefault(clamp.place, []).append(clamp)

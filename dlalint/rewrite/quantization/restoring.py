@@ -24,9 +24,9 @@ class Restored(NamedTuple):
     cached: int
 
 
-def restored(graph: Graph, found: Found, removed: Removed, scales: Mapping[str, float]) -> Restored:
-    """``removed`` with its pairs in place, at the ``scales`` of the cache where one stands for a symmetric grid of a single pair's scale,
-    else at those of the model, which ``graph`` and ``found`` are."""
+def restored(graph: Graph, found: Found, removed: Removed, scales: Mapping[str, float], *, everywhere: bool = False) -> Restored:
+    """``removed`` with its pairs in place, at the ``scales`` of the cache where that is the only symmetric grid of a tensor, else at their
+    own in the model, which ``graph`` and ``found`` are. ``everywhere`` takes the scales of the cache for all, symmetric as on the DLA."""
     proto = ModelProto()
     proto.CopyFrom(removed.model)
     proto.ir_version = max(proto.ir_version, 4)  # from then on an initializer need not be an input
@@ -40,11 +40,12 @@ def restored(graph: Graph, found: Found, removed: Removed, scales: Mapping[str, 
         name, parent = removed.tensors[number], removed.parents[number]
         source = made[parent] if parent >= 0 and removed.tensors[parent] == name else feeds.get(name, name)
         made.append(name if ends[number] else f"{name}#{number}")
-        grid = _recorded(number, found, removed, scales)
+        grid = _symmetric(pair.grid, scales[name]) if everywhere else _recorded(number, found, removed, scales)
         cached += grid is not pair.grid
         nodes += _pair(graph, pair, grid, source, made[-1], proto)
         for reader, position in removed.readers[number]:
             nodes[reader].input[position] = made[-1]
+    nodes += _behind_nodes(proto, nodes, frozenset(item.name for item in found.baked))
     del proto.graph.node[:]
     proto.graph.node.extend(in_order(nodes))
     del proto.graph.value_info[:]
@@ -66,6 +67,20 @@ def _fed(node: NodeProto, feeds: Mapping[str, str]) -> NodeProto:
     return found
 
 
+def _behind_nodes(proto: ModelProto, nodes: Sequence[NodeProto], baked: frozenset[str]) -> list[NodeProto]:
+    """The constants ``baked`` made by nodes, as they were: onnxruntime packs weights that it sees, and then rounds otherwise."""
+    found = []
+    for tensor in proto.graph.initializer:
+        if tensor.name in baked:
+            found.append(onnx.helper.make_node("Identity", [f"{tensor.name}#baked"], [tensor.name]))
+            tensor.name = f"{tensor.name}#baked"
+    for node in nodes:
+        if node.op_type == "Constant" and node.output[0] in baked:
+            found.append(onnx.helper.make_node("Identity", [f"{node.output[0]}#baked"], [node.output[0]]))
+            node.output[0] = f"{node.output[0]}#baked"
+    return found
+
+
 def _recorded(number: int, found: Found, removed: Removed, scales: Mapping[str, float]) -> Grid:
     """The grid of a pair with its scale from the cache, the pair's own where the cache has no other choice than a different one."""
     own = found.pairs[number].grid
@@ -74,6 +89,10 @@ def _recorded(number: int, found: Found, removed: Removed, scales: Mapping[str, 
     if not (alike and own.symmetric and own.per_tensor and name in scales):
         return own
     return own._replace(scale=np.full(own.scale.shape, scales[name], own.scale.dtype))
+
+
+def _symmetric(grid: Grid, scale: float) -> Grid:
+    return Grid(np.asarray(scale, grid.scale.dtype), np.zeros((), np.int64), "int8", 1, 0)
 
 
 def _pair(graph: Graph, pair: Pair, grid: Grid, source: str, made: str, proto: ModelProto) -> Sequence[NodeProto]:

@@ -6,15 +6,15 @@ Source: ``QDQRemovableActivation`` of onnxruntime.quantization.
 
 from __future__ import annotations
 
-from dlalint.rewrite.graph import Graph
+from dlalint.rewrite.graph import Graph, attribute
 from dlalint.rewrite.quantization.pairs import Found
 
 _ALWAYS = frozenset("Abs Exp HardSigmoid ReduceL1 ReduceL2 ReduceSumSquare Relu Sigmoid Softmax Softplus Sqrt".split())
 _KEEPS = frozenset(
-    "Add AveragePool Cast Concat DepthToSpace Dropout Expand Flatten Gather GlobalAveragePool GlobalMaxPool Identity MaxPool Mean Mul"
-    " ReduceMax ReduceMean ReduceSum Reshape Slice SpaceToDepth Split Squeeze Sum Tile Transpose Unsqueeze".split()
+    "Add AveragePool Cast Concat DepthToSpace Dropout Expand Flatten Gather GlobalAveragePool GlobalMaxPool Identity MaxPool Mean Mul Pow"
+    " ReduceMax ReduceMean ReduceSum Reshape Resize Slice SpaceToDepth Split Squeeze Sum Tile Transpose Unsqueeze".split()
 )
-_FIRST = frozenset("Expand Gather Reshape Slice Split Squeeze Tile Unsqueeze Dropout ReduceMax ReduceMean ReduceSum".split())
+_FIRST = frozenset("Expand Gather Pow Reshape Resize Slice Split Squeeze Tile Unsqueeze Dropout ReduceMax ReduceMean ReduceSum".split())
 
 
 def never_negative(graph: Graph, found: Found) -> frozenset[str]:
@@ -29,7 +29,7 @@ def never_negative(graph: Graph, found: Found) -> frozenset[str]:
             low = graph.number(node.input[1]) if len(node.input) > 1 and node.input[1] else None
             low = next((item.f for item in node.attribute if item.name == "min"), low)
             sure = (low is not None and low >= 0) or node.input[0] in known
-        elif node.op_type in _KEEPS:
+        elif node.op_type in _KEEPS and attribute(node, "mode") != "cubic":
             sure = all(name in known or _constant(graph, name) for name in (node.input[:1] if node.op_type in _FIRST else node.input))
         else:
             sure = node.op_type in _ALWAYS

@@ -24,9 +24,10 @@ from dlalint.rewrite.graph import Graph, parsed
 from dlalint.rewrite.quantization.carrying import Carried, carry
 from dlalint.rewrite.quantization.grid import QuantizationError
 from dlalint.rewrite.quantization.halves import halves
+from dlalint.rewrite.quantization.marking import whole
 from dlalint.rewrite.quantization.normalizing import Joined, joined
 from dlalint.rewrite.quantization.pairs import Found, find
-from dlalint.rewrite.quantization.proving import Subject, prove, whole
+from dlalint.rewrite.quantization.proving import Subject, prove
 from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks
 from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
@@ -80,7 +81,7 @@ class Translator:
         graph = Graph(parsed(excise(path, KEEP_INTEGER_BYTES), path), self._session.view(path, overrides), weights)
         try:
             found = find(graph)
-            if not found.pairs and not found.baked:
+            if not (found.pairs or found.baked or found.idle):
                 cure = "Quantize it first, or give --inputs to calibrate it."
                 raise QuantizationError("it has no Q/DQ nodes", cure=cure, code="E159")
             made = removed(graph, found)

@@ -100,6 +100,15 @@ def test_pairs_in_a_row_and_side_by_side(translate: Translate) -> None:
         assert found.told["proof"]["cached"] == 0
 
 
+def test_what_nothing_reads_goes(translate: Translate) -> None:
+    """A Q node, a DQ node and a constant behind them without a reader."""
+    body = """a = Abs(x) q = QuantizeLinear(a, s, z) d = DequantizeLinear(q, s, z) e = DequantizeLinear(q, s, z) y = Neg(d)
+        p = QuantizeLinear(a, t, z) r = QuantizeLinear(t, s, z) k = DequantizeLinear(r, s, z)"""
+    found = translate(built(body))
+    assert found.operators == ["Abs", "Neg"]
+    assert found.cache.scales == {"a": 0.125}
+
+
 def test_scales_per_channel_on_an_activation(translate: Translate) -> None:
     more = ", float[2] c = {0.125, 0.5}, int8[2] o = {0, 0}"
     found = translate(built("a = Abs(x) q = QuantizeLinear<axis=1>(a, c, o) d = DequantizeLinear<axis=1>(q, c, o) y = Neg(d)", more=more))

@@ -1,0 +1,35 @@
+"""Copies of a model to be run and thrown away: with more outputs, and all weights inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+from onnx import ModelProto
+
+from dlalint.graph import DTYPE_CODES
+from dlalint.rewrite.graph import Graph
+from dlalint.rewrite.weights import Weights
+
+
+def marked(proto: ModelProto, names: Sequence[str], graph: Graph) -> ModelProto:
+    """The model with further outputs; an input or output of it needs none."""
+    found = ModelProto()
+    found.CopyFrom(proto)
+    known = {item.name for item in (*found.graph.output, *found.graph.input)}
+    for name in dict.fromkeys(names):
+        if name not in known:
+            kind = graph.type(name)
+            info = onnx.helper.make_empty_tensor_value_info(name)
+            if kind is not None and kind.dtype in ("float16", "float32") and name in graph.producers:
+                info = onnx.helper.make_tensor_value_info(name, DTYPE_CODES[kind.dtype], None)
+            found.graph.output.append(info)
+    return found
+
+
+def whole(model: ModelProto, weights: Weights) -> bytes:
+    """A model with the weights of side files inside of it; those in the model's own file are copied when it is written."""
+    for tensor in model.graph.initializer:
+        if not weights.belongs(tensor):
+            tensor.CopyFrom(weights.inside(tensor))
+    return bytes(model.SerializeToString())
