@@ -43,10 +43,10 @@ def check(
 ) -> Report:
     """The predicted build of ``model`` on ``target`` (the default one when empty).
 
-    ``model`` is a path, or the bytes of a serialized model. ``precision`` is ``fp16`` or ``int8``, ``batch`` and ``shapes`` (by input name)
-    fix free dimensions, ``select`` and ``ignore`` take codes, beginnings of codes or names of rules, ``others`` are targets to compare
-    with. No configuration file is read. A ``session`` that is given is not closed: share one to check many models. Raises
-    :class:`dlalint.DlalintError` when the model cannot be checked or an argument makes no sense.
+    ``model`` is a path, or the bytes of a serialized model. ``precision`` is ``fp16`` or ``int8`` (a :class:`Target` has its own),
+    ``batch`` and ``shapes`` (by input name) fix free dimensions, ``select`` and ``ignore`` take codes, beginnings of codes or names of
+    rules, ``others`` are targets to compare with. No configuration file is read. A ``session`` that is given is not closed: share one to
+    check many models. Raises :class:`dlalint.DlalintError` when the model cannot be checked or an argument makes no sense.
     """
     with _session(session) as running:
         wanted = _target(target, precision, running.rules)

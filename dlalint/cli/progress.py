@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
 from dlalint.report.escape import for_terminal
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(start: str, *, after: float = 0.0) -> Iterator[Callable[[str], None]]:
-    """Yields a function that changes the line, which comes ``after`` seconds: what is done sooner needs none."""
+    """Yields a function that changes the line, which appears ``after`` seconds: what is done sooner needs none."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    line = _Line(monotonic() + after)
-    line.tell(start)
+    line = _Line(start, after)
     try:
         yield line.tell
     finally:
@@ -29,22 +28,38 @@ def progress(start: str, *, after: float = 0.0) -> Iterator[Callable[[str], None
 
 
 class _Line:
-    def __init__(self, due: float) -> None:
-        self._due = due
+    def __init__(self, text: str, after: float) -> None:
+        self._text = text
+        self._lock = Lock()
         self._status: Status | None = None
+        self._ended = False
+        self._timer = Timer(after, self._appear)
+        self._timer.daemon = True
+        if after:
+            self._timer.start()
+        else:
+            self._appear()
 
-    def tell(self, text: str) -> None:
-        if monotonic() < self._due:
-            return
+    def _appear(self) -> None:
+        from rich.console import Console
         from rich.text import Text
 
-        if self._status is None:
-            from rich.console import Console
+        with self._lock:
+            if not self._ended:
+                self._status = Console(stderr=True).status(Text(for_terminal(self._text)))
+                self._status.start()
 
-            self._status = Console(stderr=True).status("")
-            self._status.start()
-        self._status.update(Text(for_terminal(text)))
+    def tell(self, text: str) -> None:
+        with self._lock:
+            self._text = text
+            if self._status is not None:
+                from rich.text import Text
+
+                self._status.update(Text(for_terminal(text)))
 
     def end(self) -> None:
-        if self._status is not None:
-            self._status.stop()
+        self._timer.cancel()
+        with self._lock:
+            self._ended = True
+            if self._status is not None:
+                self._status.stop()

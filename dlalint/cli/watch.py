@@ -75,7 +75,8 @@ def _changed(before: _States, after: _States) -> str:
 
 def _check() -> None:
     """One run. It hears of an interruption from here, not from the terminal, and has nothing to say about it."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
+    arguments = sys.argv[1:]
+    arguments.remove("--watch")
     with subprocess.Popen([sys.executable, "-m", "dlalint", *arguments], stdin=subprocess.DEVNULL, start_new_session=True) as run:
         try:
             run.wait()

@@ -20,8 +20,9 @@ from dlalint.engine.targets import parse
 from dlalint.errors import DlalintError
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
-from dlalint.report.formats import FORMATS
+from dlalint.report.formats import FORMATS, text_rows
 from dlalint.report.layout import plain
+from dlalint.report.notebook import summary
 from dlalint.report.to_json import to_json
 from dlalint.report.to_text import to_text
 from dlalint.worker import Worker
@@ -33,7 +34,7 @@ WAIT = 1.0  # seconds that shape inference gets for a node
 TEXT_BYTES = 256 << 10
 RENDERED = tuple(form for form in FORMATS if form not in ("text", "json"))
 LIGHT = tuple(form for form in RENDERED if form != "html")
-MARKUP = frozenset({"html", "junit", "markdown"})
+MARKUP = frozenset({"html", "junit", "markdown", "notebook"})
 TAG = re.compile(r"<(?:script>alert|img src=x)")
 RAW = re.compile(r"[^\n\t -~\u00a0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 FORGED = re.compile(r"^(?:::error file=x|##vso|DLA001 error forged)", re.M)
@@ -112,6 +113,8 @@ def _report_problems(outcome: Outcome | Failure, session: Session, forms: Sequen
             if any("\n" in span.text for row in rows for span in row):
                 yield "a text row has several lines"
             texts[f"text {verbose}"] = plain(rows)
+        texts["several"] = plain(text_rows([outcome, outcome], session.rules, 100, explain=True))
+        texts["notebook"] = summary(outcome)
         if len(texts["text False"]) > TEXT_BYTES:
             yield f"{len(texts['text False'])} characters of text"
     texts["json"] = to_json([outcome], session.rules.sources)

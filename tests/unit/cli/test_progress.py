@@ -68,3 +68,24 @@ def test_slow_commands_tell_what_they_do(tmp_path: Path) -> None:
         os.close(master)
         assert words + model[:20] in seen
         assert words + model[:20] not in done.stdout.decode()
+
+
+def test_one_slow_model_is_told_about() -> None:
+    """The line appears while it is being checked, not only before the next one."""
+    program = """
+import time, dlalint.cli.check as check
+from dlalint.cli.progress import progress
+with progress("checking", after=0.1) as tell:
+    tell("checking 1 of 1: slow.onnx")
+    time.sleep(1)
+with progress("never shown", after=60):
+    pass
+"""
+    master, slave = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200"}
+    subprocess.run([sys.executable, "-c", program], env=environment, stderr=slave, check=True, timeout=30)
+    os.close(slave)
+    seen = os.read(master, 65536).decode()
+    os.close(master)
+    assert "checking 1 of 1: slow.onnx" in seen
+    assert "never shown" not in seen
