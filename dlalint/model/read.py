@@ -15,6 +15,8 @@ from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, 
 
 MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
 MAX_DEPTH = 64  # nested subgraphs
+_INPUT, _OUTPUT, _NAME = 0x0A, 0x12, 0x1A  # the tags of a NodeProto's first fields
+_NAMES = frozenset({_INPUT, _OUTPUT, _NAME})
 
 
 class Reader(TensorReader):
@@ -126,28 +128,35 @@ class Reader(TensorReader):
     # nodes and attributes
 
     def _node(self, start: int, end: int, depth: int) -> Node:
-        buf = self._buf
+        buf, names = self._buf, self._names
         inputs: list[str] = []
         outputs: list[str] = []
         name = ""
         pos = start
         while pos < end:  # the canonical order puts inputs, outputs and name first; what follows is shared between nodes
             tag = buf[pos]
-            if tag not in (0x0A, 0x12, 0x1A):
+            if tag not in _NAMES:
                 break
-            length, at = varint(buf, pos + 1, end)
+            at = pos + 2
+            length = buf[at - 1] if at <= end else 0x80
+            if length > 0x7F:
+                length, at = varint(buf, pos + 1, end)
             pos = at + length
             if pos > end:
                 raise WireError(f"the file is truncated or damaged: a name of {length} bytes runs past its end")
-            text = self._name(at, pos)
-            if tag == 0x0A:
+            raw = buf[at:pos]
+            if tag == _NAME:
+                name = raw.decode("utf-8", "surrogateescape")  # found once in the file, so not worth remembering
+                continue
+            text = names.get(raw)
+            if text is None:
+                text = names[raw] = raw.decode("utf-8", "surrogateescape")
+            if tag == _INPUT:
                 inputs.append(text)
-            elif tag == 0x12:
-                outputs.append(text)
             else:
-                name = text
+                outputs.append(text)
         if end - pos <= MEMO_BYTES:
-            rest = bytes(buf[pos:end])
+            rest = buf[pos:end]
             op = self._ops.get(rest)
             if op is not None:
                 return Node(name, op, tuple(inputs), tuple(outputs))
