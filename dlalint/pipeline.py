@@ -16,6 +16,7 @@ from dlalint.lower import Lowerer
 from dlalint.lower.simplify import simplify
 from dlalint.model.inputs import Overrides
 from dlalint.model.load import load, parse
+from dlalint.model.read import Known
 from dlalint.model.shapes import ShapeOracle
 from dlalint.model.view import build
 from dlalint.placement import Placement, place
@@ -36,6 +37,7 @@ class Session:
         except BaseException:
             self._worker.close()
             raise
+        self._known = Known()
         self._oracle = ShapeOracle(self._worker)
         self._lowerer = Lowerer(self.rules.since)
         self._checker = Checker()
@@ -48,11 +50,11 @@ class Session:
 
     def view(self, path: str | PathLike[str], overrides: Overrides | None = None) -> GraphView:
         """Read and open a model. Raises :class:`DlalintError`."""
-        return self._view(load(fspath(path), digest=self._digest), overrides)
+        return self._view(load(fspath(path), digest=self._digest, known=self._known), overrides)
 
     def view_bytes(self, data: bytes, path: str, overrides: Overrides | None = None) -> GraphView:
         """Open a model that is in memory; ``path`` is where its side files lie and what errors name. Raises :class:`DlalintError`."""
-        return self._view(parse(data, path), overrides)
+        return self._view(parse(data, path, self._known), overrides)
 
     def _view(self, model: Model, overrides: Overrides | None) -> GraphView:
         newest = self._worker.newest_opset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from dlalint.graph import FLOATING, Op, Tensor, TensorType
+from dlalint.graph import FLOATING, Op, TensorType
 from dlalint.graphview import Value
 
 MAX_KINDS = 200_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
@@ -36,16 +36,14 @@ class Fact:
 class Kind:
     """What becomes of a call but for its names: the facts of its outputs, and whether it is folded away.
 
-    ``tensor`` and ``value`` are those of a Constant node. Compared and hashed by identity; never changed.
+    Compared and hashed by identity; never changed.
     """
 
-    __slots__ = ("folded", "outputs", "tensor", "value")
+    __slots__ = ("folded", "outputs")
 
-    def __init__(self, outputs: tuple[Fact, ...], folded: bool, tensor: Tensor | None = None, value: Value | None = None) -> None:
+    def __init__(self, outputs: tuple[Fact, ...], folded: bool) -> None:
         self.outputs = outputs
         self.folded = folded
-        self.tensor = tensor
-        self.value = value
 
 
 class Setting(NamedTuple):
@@ -67,7 +65,6 @@ class Kinds:
     def __init__(self) -> None:
         self._facts: dict[tuple[TensorType | None, bool, Value | None, bool, bool], Fact] = {}
         self._calls: dict[Setting, dict[Key, Kind]] = {}
-        self.ops: dict[bytes, Op] = {}
 
     def fact(self, kind: TensorType | None, *, constant: bool = False, value: Value | None = None, free: bool = False) -> Fact:
         """The fact of this content; floats of ``value`` are hidden."""
@@ -88,7 +85,6 @@ class Kinds:
 
     def make_room(self) -> None:
         """Forget everything when it has become too much; to be asked between two models."""
-        if len(self._facts) + len(self.ops) + sum(map(len, self._calls.values())) > MAX_KINDS:
+        if len(self._facts) + sum(map(len, self._calls.values())) > MAX_KINDS:
             self._facts.clear()
             self._calls.clear()
-            self.ops.clear()

@@ -19,12 +19,20 @@ _INPUT, _OUTPUT, _NAME = 0x0A, 0x12, 0x1A  # the tags of a NodeProto's first fie
 _NAMES = frozenset({_INPUT, _OUTPUT, _NAME})
 
 
+class Known:
+    """What was read before, by its bytes: models that are read with the same one share it."""
+
+    def __init__(self) -> None:
+        self.ops: dict[bytes, Op] = {}  # but for those that hold tensors, which know their place in their file
+
+
 class Reader(TensorReader):
     """Reads one buffer as a model."""
 
-    def __init__(self, buf: Buffer) -> None:
+    def __init__(self, buf: Buffer, known: Known | None = None) -> None:
         super().__init__(buf)
-        self._ops: dict[bytes, Op] = {}
+        self._known = known or Known()
+        self._ops: dict[bytes, Op] = {}  # those of this file alone
 
     # model and graph
 
@@ -157,13 +165,13 @@ class Reader(TensorReader):
                 outputs.append(text)
         if end - pos <= MEMO_BYTES:
             rest = buf[pos:end]
-            op = self._ops.get(rest)
+            op = self._known.ops.get(rest) or self._ops.get(rest)
             if op is not None:
                 return Node(name, op, tuple(inputs), tuple(outputs))
         pieces, late = self._rest(pos, end, inputs, outputs)
         op = self._op(pieces, depth)
         if late is None and end - pos <= MEMO_BYTES and not op.graphs:
-            self._ops[rest] = op
+            (self._ops if any(map(_holds_tensor, op.attributes.values())) else self._known.ops)[rest] = op
         return Node(late or name, op, tuple(inputs), tuple(outputs))
 
     def _rest(self, start: int, end: int, inputs: list[str], outputs: list[str]) -> tuple[list[tuple[int, int, int]], str | None]:
@@ -265,6 +273,10 @@ class Reader(TensorReader):
         if kind != BYTES:
             raise WireError("the file is damaged: an attribute list has the wrong type")
         return [self._message_attribute(number, a, b, depth)]
+
+
+def _holds_tensor(value: Attribute) -> bool:
+    return isinstance(value, Tensor) or (type(value) is tuple and any(isinstance(item, Tensor) for item in value))
 
 
 # AttributeProto.AttributeType -> the field that carries it

@@ -35,10 +35,65 @@ class TensorReader:
     def __init__(self, buf: Buffer) -> None:
         self._buf = buf
         self._names: dict[bytes, str] = {}
+        self.irregular = 0  # messages that were not in the usual order, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
     def tensor(self, start: int, end: int) -> Tensor:
         """Read a TensorProto; its payload is kept only when small."""
+        found = self._plain_tensor(start, end)
+        if found is None:
+            self.irregular += 1
+            found = self._any_tensor(start, end)
+        if self._forget is not None and end - start > LARGE_BYTES:
+            self._forget.madvise(mmap.MADV_DONTNEED)  # what was looked at so far is not needed in memory any more
+        return found
+
+    def _plain_tensor(self, start: int, end: int) -> Tensor | None:
+        """A tensor as exporters write it: sizes, type and name in this order, then raw bytes or a place; ``None`` for any other."""
+        buf = self._buf
+        pos = start
+        dims: list[int] = []
+        while pos + 1 < end and buf[pos] == 0x08:
+            dim, pos = varint(buf, pos + 1, end)
+            dims.append(signed(dim))
+        if pos + 4 > end or buf[pos] != 0x10 or buf[pos + 2] != 0x42:
+            return None
+        code, length = buf[pos + 1], buf[pos + 3]
+        a = pos + 4
+        b = a + length
+        if code > 0x7F or length > 0x7F or b >= end:
+            return None
+        kind = buf[b]
+        if kind == 0x4A:
+            size, at = varint(buf, b + 1, end)
+            if at + size != end:
+                return None
+            name, dtype = self._name(a, b), dtype_name(code)
+            return None if dtype == "string" else self._payload(name, dtype, code, _shape(dims, name), [(_RAW, at, end)], {})
+        external = self._places(b, end) if kind == 0x6A else None
+        if external is None:
+            return None
+        name, dtype = self._name(a, b), dtype_name(code)
+        shape = _shape(dims, name)
+        return Tensor(name, dtype, shape, where=_external(external, name, dtype, shape))
+
+    def _places(self, pos: int, end: int) -> dict[str, str] | None:
+        """The entries of external data and the mark behind them that ends the message; ``None`` when anything else is there."""
+        buf = self._buf
+        found: dict[str, str] = {}
+        while pos + 4 < end and buf[pos] == 0x6A and buf[pos + 2] == 0x0A:
+            key = pos + 4 + buf[pos + 3]
+            stop = pos + 2 + buf[pos + 1]
+            if key + 2 > end or buf[key] != 0x12 or key + 2 + buf[key + 1] != stop or stop > end or buf[pos + 1] > 0x7F:
+                return None
+            name = self._text(pos + 4, key)
+            if name in found:
+                return None
+            found[name] = self._text(key + 2, stop)
+            pos = stop
+        return found if pos + 2 == end and buf[pos] == 0x70 and buf[pos + 1] == 1 and len(found) > 1 else None
+
+    def _any_tensor(self, start: int, end: int) -> Tensor:
         buf = self._buf
         dims: list[int] = []
         code = location = 0
@@ -67,8 +122,6 @@ class TensorReader:
                 self._entry(a, b, external)
             elif number == 14 and kind == VARINT:
                 location = a
-        if self._forget is not None and end - start > LARGE_BYTES:
-            self._forget.madvise(mmap.MADV_DONTNEED)  # what was looked at so far is not needed in memory any more
         dtype = dtype_name(code)
         shape = _shape(dims, name)
         if location == 1 or external:

@@ -47,7 +47,7 @@ class _Builder:
         self.scopes: Scopes | None = None
         self.inputs = tuple(name for name in model.graph.inputs if name not in model.graph.constants)
         for tensor in model.graph.constants.values():
-            self._constant(tensor.name, tensor)
+            self.constant(tensor.name, tensor)
         for name, found in input_types(model, self.inputs, overrides).items():
             self.facts[name] = oracle.kinds.fact(found, free=found.dims is None)
 
@@ -105,16 +105,11 @@ class _Builder:
                 code="E203",
             )
 
-    def _constant(self, name: str, tensor: Tensor) -> None:
+    def constant(self, name: str, tensor: Tensor) -> None:
+        """Note a constant of the file."""
         value = value_of(tensor)
-        fact = self.oracle.kinds.fact(tensor.type, constant=True, value=value)
-        self.keep(name, fact, tensor, value)
-
-    def keep(self, name: str, fact: Fact, tensor: Tensor | None, value: Value | None) -> None:
-        """Note a constant: its fact, its stored form if it has one, its value if that is known."""
-        self.facts[name] = fact
-        if tensor is not None:
-            self.tensors[name] = tensor
+        fact = self.facts[name] = self.oracle.kinds.fact(tensor.type, constant=True, value=value)
+        self.tensors[name] = tensor
         if value is not None and fact.hidden:
             self.floats[name] = value
 
@@ -135,7 +130,7 @@ class _Builder:
             if branch is not None:
                 prefix = self._prefix(node, (*branch.constants, *tensors_of(branch.nodes)))
                 for tensor in branch.constants.values():
-                    self._constant(f"{prefix}{tensor.name}", tensor)
+                    self.constant(f"{prefix}{tensor.name}", tensor)
                 return branch_frame(branch, node, prefix, frame)
         _Judge(self, frame.opsets, frame.rename).call(node, frame.origin)
         return None
@@ -174,6 +169,8 @@ class _Judge:
     def call(self, node: Node, origin: int) -> None:
         """Type the outputs of ``node``, from memory where an equal call was met before."""
         builder = self.builder
+        if node.op.op_type == "Constant" and self._stored(node, origin):
+            return
         key = (node.op, tuple(map(self.declared, node.outputs)), tuple(map(self.fact, node.inputs)))
         kind = self.kinds.get(key)
         captured: tuple[str, ...] = ()
@@ -186,18 +183,20 @@ class _Judge:
         for name, fact in zip(node.outputs, kind.outputs, strict=True):
             if name:
                 builder.facts[name] = fact
-        if kind.tensor is not None:
-            builder.keep(node.outputs[0], kind.outputs[0], kind.tensor, kind.value)
         builder.calls.append(Call(node, origin, captured, kind.folded, shared))
+
+    def _stored(self, node: Node, origin: int) -> bool:
+        """Note a Constant that is stored as a tensor, if ``node`` is one."""
+        tensor = node.op.attributes.get("value")
+        if node.op.domain or not isinstance(tensor, Tensor) or not node.outputs or not node.outputs[0]:
+            return False
+        self.builder.constant(node.outputs[0], tensor)
+        self.builder.calls.append(Call(node, origin, (), True))
+        return True
 
     def _kind(self, node: Node, captured: tuple[str, ...]) -> tuple[Kind, bool]:
         """What becomes of ``node``, and whether the same becomes of all calls that are equal in operator and facts."""
         op, kinds = node.op, self.builder.oracle.kinds
-        tensor = op.attributes.get("value")
-        if op.op_type == "Constant" and not op.domain and isinstance(tensor, Tensor) and node.outputs and node.outputs[0]:
-            value = value_of(tensor)
-            facts = (kinds.fact(tensor.type, constant=True, value=value), *[kinds.fact(None)] * (len(node.outputs) - 1))
-            return Kind(facts, True, tensor, value), bool(op.wire)
         inputs = [self.fact(name) for name in node.inputs]
         lasting = bool(op.wire) and not op.graphs and all(fact is not None for fact, name in zip(inputs, node.inputs, strict=True) if name)
         types = [fact.type if fact is not None else None for fact in inputs]
