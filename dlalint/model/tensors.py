@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator, Mapping
 
 from dlalint.errors import ModelError
@@ -29,12 +30,23 @@ _NOT_INT32 = frozenset(name for names in _TYPED.values() for name in names)
 _CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
 
 
+_EXTERNAL = 0x6A
+_DIM = re.compile(rb"\x08([\x80-\xff]*[\x00-\x7f])", re.S)
+_HEAD = re.compile(rb"(?:\x08[\x80-\xff]*[\x00-\x7f])*\x10[\x00-\x7f]\x42", re.S)  # dims, data_type, and the tag of the name
+# entries of external data and the mark that ends them; the groups before a value are the lengths of its entry and of itself
+_PLACE = re.compile(
+    rb"\x6a(.)\x0a\x08location\x12(.)(.{1,115})\x6a(.)\x0a\x06offset\x12(.)([0-9]{1,19})\x6a(.)\x0a\x06length\x12(.)([0-9]{1,19})\x70\x01",
+    re.S,
+)
+
+
 class TensorReader:
     """Decodes tensors, types and names of one buffer."""
 
     def __init__(self, buf: Buffer) -> None:
         self._buf = buf
         self._names: dict[bytes, str] = {}
+        self._heads: dict[bytes, tuple[str, tuple[int, ...], int, int]] = {}
         self.irregular = 0  # messages that were not in the usual order, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
@@ -51,47 +63,38 @@ class TensorReader:
     def _plain_tensor(self, start: int, end: int) -> Tensor | None:
         """A tensor as exporters write it: sizes, type and name in this order, then raw bytes or a place; ``None`` for any other."""
         buf = self._buf
-        pos = start
-        dims: list[int] = []
-        while pos + 1 < end and buf[pos] == 0x08:
-            dim, pos = varint(buf, pos + 1, end)
-            dims.append(signed(dim))
-        if pos + 4 > end or buf[pos] != 0x10 or buf[pos + 2] != 0x42:
+        head = _HEAD.match(buf, start, end)
+        if head is None:
             return None
-        code, length = buf[pos + 1], buf[pos + 3]
-        a = pos + 4
-        b = a + length
-        if code > 0x7F or length > 0x7F or b >= end:
+        a = head.end() + 1
+        b = a + buf[a - 1]
+        if b + 1 >= end or buf[a - 1] > 0x7F:
             return None
-        kind = buf[b]
-        if kind == 0x4A:
-            size, at = varint(buf, b + 1, end)
-            if at + size != end:
-                return None
-            name, dtype = self._name(a, b), dtype_name(code)
-            return None if dtype == "string" else self._payload(name, dtype, code, _shape(dims, name), [(_RAW, at, end)], {})
-        external = self._places(b, end) if kind == 0x6A else None
-        if external is None:
+        known = self._heads.get(head[0])
+        if known is None:
+            dims = [signed(varint(part, 0, len(part))[0]) for part in _DIM.findall(head[0][:-3])]
+            dtype, shape = dtype_name(buf[a - 3]), _shape(dims, self._name(a, b))
+            limit = KEEP_INTEGER_BYTES if buf[a - 3] in _INTEGER_CODES else KEEP_BYTES
+            known = self._heads[head[0]] = dtype, shape, _stored_bytes(dtype, shape), limit
+        dtype, shape, needed, limit = known
+        if buf[b] == _EXTERNAL:
+            where = self._place(b, end, needed)
+            return None if where is None else Tensor(self._name(a, b), dtype, shape, None, "raw", where)
+        size, at = varint(buf, b + 1, end)
+        if buf[b] != _RAW << 3 | BYTES or size != needed or at + size != end or dtype == "string":
             return None
-        name, dtype = self._name(a, b), dtype_name(code)
-        shape = _shape(dims, name)
-        return Tensor(name, dtype, shape, where=_external(external, name, dtype, shape))
+        return Tensor(self._name(a, b), dtype, shape, None if size > limit else buf[at:end], "raw", Location("", at, size))
 
-    def _places(self, pos: int, end: int) -> dict[str, str] | None:
-        """The entries of external data and the mark behind them that ends the message; ``None`` when anything else is there."""
-        buf = self._buf
-        found: dict[str, str] = {}
-        while pos + 4 < end and buf[pos] == 0x6A and buf[pos + 2] == 0x0A:
-            key = pos + 4 + buf[pos + 3]
-            stop = pos + 2 + buf[pos + 1]
-            if key + 2 > end or buf[key] != 0x12 or key + 2 + buf[key + 1] != stop or stop > end or buf[pos + 1] > 0x7F:
-                return None
-            name = self._text(pos + 4, key)
-            if name in found:
-                return None
-            found[name] = self._text(key + 2, stop)
-            pos = stop
-        return found if pos + 2 == end and buf[pos] == 0x70 and buf[pos + 1] == 1 and len(found) > 1 else None
+    def _place(self, pos: int, end: int, needed: int) -> Location | None:
+        """File, offset and length of external data, in this order, of the length that is needed; ``None`` for anything else."""
+        found = _PLACE.fullmatch(self._buf, pos, end)
+        if found is None:
+            return None
+        entry, own, file, second, its, offset, third, last, length = found.groups()
+        stated = (len(file) + 12, len(file), len(offset) + 10, len(offset), len(length) + 10, len(length))
+        if tuple(entry + own + second + its + third + last) != stated or int(length) != needed:
+            return None
+        return Location(self._decoded(file), int(offset), needed)
 
     def _any_tensor(self, start: int, end: int) -> Tensor:
         buf = self._buf
@@ -229,7 +232,9 @@ class TensorReader:
     # text
 
     def _name(self, start: int, end: int) -> str:
-        raw = bytes(self._buf[start:end])
+        return self._decoded(self._buf[start:end])
+
+    def _decoded(self, raw: bytes) -> str:
         name = self._names.get(raw)
         if name is None:
             name = self._names[raw] = raw.decode("utf-8", "surrogateescape")
