@@ -184,7 +184,7 @@ class Filler(NamedTuple):
 
     def fill(self, template: str) -> str:
         """The sentence; what a placeholder names is looked up among the words at hand, the target, the limits, the quantities."""
-        return _PLACEHOLDER.sub(lambda match: self._word(match.group(1)), template)
+        return _PLACEHOLDER.sub(lambda match: self._word(match.group(1)), template) if "{" in template else template
 
     def _word(self, name: str) -> str:
         if name in self.words:

@@ -66,9 +66,11 @@ class Kinds:
         self._facts: dict[tuple[TensorType | None, bool, Value | None, bool, bool], Fact] = {}
         self._calls: dict[Setting, dict[Key, Kind]] = {}
 
-    def fact(self, kind: TensorType | None, *, constant: bool = False, value: Value | None = None, free: bool = False) -> Fact:
-        """The fact of this content; floats of ``value`` are hidden."""
-        hidden = value is not None and value.dtype in FLOATING
+    def fact(
+        self, kind: TensorType | None, *, constant: bool = False, value: Value | None = None, hidden: bool = False, free: bool = False
+    ) -> Fact:
+        """The fact of this content; floats of ``value`` are hidden, as are those that ``hidden`` says are known elsewhere."""
+        hidden = hidden or (value is not None and value.dtype in FLOATING)
         key = (kind, constant, None if hidden else value, hidden, free)
         found = self._facts.get(key)
         if found is None:

@@ -47,6 +47,7 @@ class TensorReader:
         self._buf = buf
         self._names: dict[bytes, str] = {}
         self._heads: dict[bytes, tuple[str, tuple[int, ...], int, int]] = {}
+        self._types: dict[bytes, TensorType] = {}
         self.irregular = 0  # messages that were not in the usual order, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
@@ -195,7 +196,10 @@ class TensorReader:
             if number == 1 and kind == BYTES:
                 name = self._name(a, b)
             elif number == 2 and kind == BYTES:
-                found = self._type(a, b)
+                stored = self._buf[a:b]
+                found = self._types.get(stored)
+                if found is None:
+                    found = self._types[stored] = self._type(a, b)
         return name, found
 
     def type(self) -> TensorType:

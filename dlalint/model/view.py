@@ -13,6 +13,7 @@ from dlalint.model.inputs import Overrides, input_types
 from dlalint.model.kinds import Fact, Kind
 from dlalint.model.opening import Frame, Scopes, branch_frame, call_frame, renamed, tensors_of
 from dlalint.model.shapes import ShapeOracle, merged
+from dlalint.model.values import Values
 
 MAX_STEPS = 200_000  # nodes and calls on the way while functions are opened: a guard against functions that call functions
 MAX_NESTING = 30
@@ -40,7 +41,7 @@ class _Builder:
         self.calls: list[Call] = []
         self.facts: dict[str, Fact] = {}
         self.tensors: dict[str, Tensor] = {}  # constants as stored
-        self.floats: dict[str, Value] = {}  # the values that facts hide
+        self.values = Values()
         self.declared = {**model.graph.declared, "": _NO_OUTPUT}
         self.unopened: set[tuple[str, str]] = set()
         self.steps = len(model.graph.nodes)
@@ -56,14 +57,15 @@ class _Builder:
         facts = self.facts
         constants: dict[str, Tensor | None] = {name: None for name, fact in facts.items() if fact.constant}
         constants.update(self.tensors)
-        values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
-        values.update(self.floats)
+        for name, fact in facts.items():
+            if fact.value is not None:
+                self.values.keep(name, fact.value)
         return GraphView(
             self.model,
             tuple(self.calls),
             MappingProxyType({name: fact.type for name, fact in facts.items() if fact.type is not None}),
             MappingProxyType(constants),
-            MappingProxyType(values),
+            self.values,
             frozenset(name for name, fact in facts.items() if fact.free and fact.dynamic),
             self.inputs,
             self.model.graph.outputs,
@@ -107,11 +109,15 @@ class _Builder:
 
     def constant(self, name: str, tensor: Tensor) -> None:
         """Note a constant of the file."""
-        value = value_of(tensor)
-        fact = self.facts[name] = self.oracle.kinds.fact(tensor.type, constant=True, value=value)
+        fact = self.oracle.kinds.fact
         self.tensors[name] = tensor
-        if value is not None and fact.hidden:
-            self.floats[name] = value
+        if self.values.defer(name, tensor):
+            self.facts[name] = fact(tensor.type, constant=True, hidden=True)
+            return
+        value = value_of(tensor)
+        self.facts[name] = fact(tensor.type, constant=True, value=value)
+        if value is not None:
+            self.values.keep(name, value)
 
     def _visit(self, node: Node, frame: Frame) -> Frame | None:
         if frame.depth:
@@ -151,7 +157,7 @@ class _Builder:
     def value(self, name: str) -> Value | None:
         """The elements of a tensor, when they are known."""
         fact = self.facts.get(name)
-        return None if fact is None else self.floats.get(name) if fact.hidden else fact.value
+        return None if fact is None else self.values[name] if fact.hidden else fact.value
 
 
 class _Judge:
@@ -219,7 +225,7 @@ class _Judge:
         outputs = tuple(fact(TensorType(value.dtype, value.shape), constant=True, value=value) for value in found)
         for name, made, value in zip(node.outputs, outputs, found, strict=True):
             if name and made.hidden:
-                self.builder.floats[name] = value
+                self.builder.values.keep(name, value)
                 lasting = False
         return Kind(outputs, True), lasting
 
