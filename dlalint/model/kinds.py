@@ -55,8 +55,8 @@ class Setting(NamedTuple):
     overridden: bool
 
 
-# an operator, what the file declares of its outputs, the facts of its inputs
-Key = tuple[Op, tuple[TensorType | None, ...], tuple[Fact | None, ...]]
+# an operator, the number of its outputs, what the file declares of them, the facts of its inputs
+Key = tuple[Op | int | TensorType | Fact | None, ...]
 
 
 class Kinds:

@@ -136,43 +136,69 @@ class Reader(TensorReader):
     # nodes and attributes
 
     def _node(self, start: int, end: int, depth: int) -> Node:
-        buf, names = self._buf, self._names
+        size = end - start
+        if size > MEMO_BYTES:
+            return self._any_node(start, end, depth)
+        piece = self._buf[start:end]
+        text = piece.decode("latin-1")  # the same as the bytes where they are ASCII, which is looked at below
         inputs: list[str] = []
         outputs: list[str] = []
         name = ""
-        pos = start
-        while pos < end:  # the canonical order puts inputs, outputs and name first; what follows is shared between nodes
-            tag = buf[pos]
+        pos = 0
+        while pos + 1 < size:  # the canonical order puts inputs, outputs and name first; what follows is shared between nodes
+            tag = piece[pos]
             if tag not in _NAMES:
                 break
             at = pos + 2
-            length = buf[at - 1] if at <= end else 0x80
-            if length > 0x7F:
-                length, at = varint(buf, pos + 1, end)
+            pos = at + piece[at - 1]
+            if tag == _INPUT:
+                inputs.append(text[at:pos])
+            elif tag == _OUTPUT:
+                outputs.append(text[at:pos])
+            else:
+                name = text[at:pos]
+        rest = piece[pos:]
+        op = self._known.ops.get(rest) or self._ops.get(rest)
+        if op is None or pos > size or not text[:pos].isascii():  # lengths of more than one byte are not ASCII either
+            return self._any_node(start, end, depth)
+        return Node(name, op, tuple(inputs), tuple(outputs))
+
+    def _any_node(self, start: int, end: int, depth: int) -> Node:
+        """A node with names of any length and alphabet, its fields in any order, of an operator that was not met yet."""
+        inputs: list[str] = []
+        outputs: list[str] = []
+        name, pos = self._names_of_node(start, end, inputs, outputs)
+        pieces, late = self._rest(pos, end, inputs, outputs)
+        small = end - pos <= MEMO_BYTES
+        rest = self._buf[pos:end] if small else b""
+        op = self._known.ops.get(rest) or self._ops.get(rest)
+        if op is None:
+            op = self._op(pieces, depth)
+            if late is None and small and not op.graphs:
+                (self._ops if any(map(_holds_tensor, op.attributes.values())) else self._known.ops)[rest] = op
+        return Node(late or name, op, tuple(inputs), tuple(outputs))
+
+    def _names_of_node(self, start: int, end: int, inputs: list[str], outputs: list[str]) -> tuple[str, int]:
+        """The names in front of a node's operator; returns its own, and where the operator begins."""
+        buf = self._buf
+        name = ""
+        pos = start
+        while pos < end:
+            tag = buf[pos]
+            if tag not in _NAMES:
+                break
+            length, at = varint(buf, pos + 1, end)
             pos = at + length
             if pos > end:
                 raise WireError(f"the file is truncated or damaged: a name of {length} bytes runs past its end")
-            raw = buf[at:pos]
-            if tag == _NAME:
-                name = raw.decode("utf-8", "surrogateescape")  # found once in the file, so not worth remembering
-                continue
-            text = names.get(raw)
-            if text is None:
-                text = names[raw] = raw.decode("utf-8", "surrogateescape")
+            text = self._name(at, pos)
             if tag == _INPUT:
                 inputs.append(text)
-            else:
+            elif tag == _OUTPUT:
                 outputs.append(text)
-        if end - pos <= MEMO_BYTES:
-            rest = buf[pos:end]
-            op = self._known.ops.get(rest) or self._ops.get(rest)
-            if op is not None:
-                return Node(name, op, tuple(inputs), tuple(outputs))
-        pieces, late = self._rest(pos, end, inputs, outputs)
-        op = self._op(pieces, depth)
-        if late is None and end - pos <= MEMO_BYTES and not op.graphs:
-            (self._ops if any(map(_holds_tensor, op.attributes.values())) else self._known.ops)[rest] = op
-        return Node(late or name, op, tuple(inputs), tuple(outputs))
+            else:
+                name = text
+        return name, pos
 
     def _rest(self, start: int, end: int, inputs: list[str], outputs: list[str]) -> tuple[list[tuple[int, int, int]], str | None]:
         """The fields of an operator, and what stands among them that is a node's own: its name, empty for another field; else ``None``."""

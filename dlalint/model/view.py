@@ -76,16 +76,21 @@ class _Builder:
     def _visit_all(self) -> None:
         self._limit()
         nameless = self.facts.pop("", None)  # an empty name is an omitted input, whatever else the file calls so
-        opened = {(name, domain) for domain, name, _ in self.functions} | {("If", "")}
         judge = _Judge(self, self.model.opsets)
+        plain: set[Op] = set()  # operators that are neither opened nor stored constants
         for index, node in enumerate(self.model.graph.nodes):
-            op = node.op
-            if (op.op_type, op.domain) in opened:
+            if node.op in plain:
+                judge.call(node, index)
+            elif self._may_open(node.op):
                 self._open(node, index)
-            else:
+            elif not judge.stored(node, index):
+                plain.add(node.op)
                 judge.call(node, index)
         if nameless is not None:
             self.facts[""] = nameless
+
+    def _may_open(self, op: Op) -> bool:
+        return (op.op_type == "If" and not op.domain) or (op.domain, op.op_type, op.overload) in self.functions
 
     def _open(self, node: Node, index: int) -> None:
         """Visit a node of the model that may be a call of a function or an If, and all that is inside of it."""
@@ -138,7 +143,9 @@ class _Builder:
                 for tensor in branch.constants.values():
                     self.constant(f"{prefix}{tensor.name}", tensor)
                 return branch_frame(branch, node, prefix, frame)
-        _Judge(self, frame.opsets, frame.rename).call(node, frame.origin)
+        judge = _Judge(self, frame.opsets, frame.rename)
+        if not judge.stored(node, frame.origin):
+            judge.call(node, frame.origin)
         return None
 
     def _prefix(self, node: Node, inner: Iterable[str]) -> str:
@@ -175,9 +182,8 @@ class _Judge:
     def call(self, node: Node, origin: int) -> None:
         """Type the outputs of ``node``, from memory where an equal call was met before."""
         builder = self.builder
-        if node.op.op_type == "Constant" and self._stored(node, origin):
-            return
-        key = (node.op, tuple(map(self.declared, node.outputs)), tuple(map(self.fact, node.inputs)))
+        outputs = node.outputs
+        key = (node.op, len(outputs), *map(self.declared, outputs), *map(self.fact, node.inputs))
         kind = self.kinds.get(key)
         captured: tuple[str, ...] = ()
         shared: Kind | None = kind
@@ -186,15 +192,16 @@ class _Judge:
             kind, lasting = self._kind(node, captured)
             if lasting:
                 shared = self.kinds[key] = kind
-        for name, fact in zip(node.outputs, kind.outputs, strict=True):
+        for name, fact in zip(outputs, kind.outputs, strict=True):
             if name:
                 builder.facts[name] = fact
         builder.calls.append(Call(node, origin, captured, kind.folded, shared))
 
-    def _stored(self, node: Node, origin: int) -> bool:
+    def stored(self, node: Node, origin: int) -> bool:
         """Note a Constant that is stored as a tensor, if ``node`` is one."""
-        tensor = node.op.attributes.get("value")
-        if node.op.domain or not isinstance(tensor, Tensor) or not node.outputs or not node.outputs[0]:
+        op = node.op
+        tensor = op.attributes.get("value") if op.op_type == "Constant" else None
+        if op.domain or not isinstance(tensor, Tensor) or not node.outputs or not node.outputs[0]:
             return False
         self.builder.constant(node.outputs[0], tensor)
         self.builder.calls.append(Call(node, origin, (), True))
