@@ -13,7 +13,7 @@ from dlalint.errors import ModelError
 from dlalint.graph import Model
 from dlalint.graphview import GraphView
 from dlalint.lower import Lowerer
-from dlalint.lower.simplify import simplify
+from dlalint.lower.simplify import Fusions, simplify
 from dlalint.model.inputs import Overrides
 from dlalint.model.load import load, parse
 from dlalint.model.read import Known
@@ -40,6 +40,7 @@ class Session:
         self._known = Known()
         self._oracle = ShapeOracle(self._worker)
         self._lowerer = Lowerer(self.rules.since)
+        self._fusions: Fusions = {}
         self._checker = Checker()
 
     def __enter__(self) -> Session:
@@ -85,5 +86,5 @@ class Session:
 
     def place(self, view: GraphView, target: Target, rules: TargetRules | None = None) -> Placement:
         """Lower, judge and group, by the rules of ``target`` unless others are given."""
-        network = simplify(self._lowerer.lower(view, target.trt))
+        network = simplify(self._lowerer.lower(view, target.trt), self._fusions)
         return place(network, rules or self.rules.for_target(target), self._checker)
