@@ -15,8 +15,9 @@ from dlalint.graphview import GraphView
 from dlalint.lower import Lowerer
 from dlalint.lower.simplify import Fusions, simplify
 from dlalint.model.inputs import Overrides
+from dlalint.model.kinds import Effort
 from dlalint.model.load import load, parse
-from dlalint.model.read import Known
+from dlalint.model.nodes import Known
 from dlalint.model.shapes import ShapeOracle
 from dlalint.model.view import build
 from dlalint.placement import Placement, place
@@ -56,6 +57,12 @@ class Session:
     def view_bytes(self, data: bytes, path: str, overrides: Overrides | None = None) -> GraphView:
         """Open a model that is in memory; ``path`` is where its side files lie and what errors name. Raises :class:`DlalintError`."""
         return self._view(parse(data, path, self._known), overrides)
+
+    @property
+    def effort(self) -> Effort:
+        """What opening the models took so far: how much was known from calls that are alike, and what fell back to a longer way."""
+        oracle = self._oracle
+        return oracle.kinds.counted._replace(irregular=self._known.irregular, questions=oracle.questions, unanswered=oracle.unanswered)
 
     def _view(self, model: Model, overrides: Overrides | None) -> GraphView:
         newest = self._worker.newest_opset

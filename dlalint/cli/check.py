@@ -16,6 +16,7 @@ from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.config import Config
 from dlalint.errors import DlalintError
 from dlalint.finding import SEVERITIES
+from dlalint.model.kinds import Effort
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
@@ -86,6 +87,8 @@ def command(
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, known) for result in results]
         _report(results, session.rules, reports, **shown)
+        if shown["verbose"]:
+            _tell(session.effort)
     if any(isinstance(result, Failure) or _crashed(result) for result in results):
         return 2  # what was not fully analysed is never a success
     return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
@@ -175,6 +178,16 @@ def _report(
             output.show(rows, report.path, color)
         else:
             write(plain, book, report, verbose=verbose, quiet=quiet > 0, color=color)
+
+
+def _tell(effort: Effort) -> None:
+    """What the run took, for those who ask why it was slow."""
+    known = effort.calls - effort.worked_out
+    said = (
+        f"{known} of {effort.calls} nodes were known from nodes alike, {effort.worked_out} were worked out ({effort.alone} for themselves)"
+    )
+    asked = f"onnx was asked {effort.questions} times and gave no answer {effort.unanswered} times"
+    click.echo(f"dlalint: {said}; {asked}; {effort.irregular} parts of files were not in the usual form", err=True)
 
 
 def _count(outcomes: Sequence[Outcome], report: Wanted, color: bool) -> None:

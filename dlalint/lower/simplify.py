@@ -14,7 +14,6 @@ from typing import Union
 from dlalint.lower.moves import changes_nothing, fused
 from dlalint.network import Layer, LayerSpec, Network
 
-
 Fusions = dict[tuple[LayerSpec, LayerSpec], Union[LayerSpec, None]]
 
 

@@ -46,6 +46,21 @@ class Kind:
         self.folded = folded
 
 
+class Effort(NamedTuple):
+    """What opening models took: calls in all, those worked out one by one, and of these the ones that nothing can be remembered of.
+
+    ``irregular`` are the nodes and tensors that a file does not hold in the usual form, so that reading them took longer; ``questions``
+    those put to onnx, ``unanswered`` the ones it could not answer.
+    """
+
+    calls: int = 0
+    worked_out: int = 0
+    alone: int = 0
+    irregular: int = 0
+    questions: int = 0
+    unanswered: int = 0
+
+
 class Setting(NamedTuple):
     """What decides on calls besides themselves: operator sets, IR version, and whether the declared types are to be believed."""
 
@@ -55,14 +70,15 @@ class Setting(NamedTuple):
     overridden: bool
 
 
-# an operator, the number of its outputs, what the file declares of them, the facts of its inputs
-Key = tuple[Op | int | TensorType | Fact | None, ...]
+# an operator, the number of its outputs, what the file declares of them, the facts of its inputs, the floats that count for some operators
+Key = tuple[Op | int | TensorType | Fact | bytes | None, ...]
 
 
 class Kinds:
-    """The facts and kinds met so far."""
+    """The facts and kinds met so far; it counts how many calls they did for, and how many not."""
 
     def __init__(self) -> None:
+        self.counted = Effort()
         self._facts: dict[tuple[TensorType | None, bool, Value | None, bool, bool], Fact] = {}
         self._calls: dict[Setting, dict[Key, Kind]] = {}
 
@@ -84,6 +100,11 @@ class Kinds:
         if found is None:
             found = self._calls[setting] = {}
         return found
+
+    def count(self, calls: int, worked_out: int, alone: int) -> None:
+        """Add the calls of a model to those counted."""
+        old = self.counted
+        self.counted = old._replace(calls=old.calls + calls, worked_out=old.worked_out + worked_out, alone=old.alone + alone)
 
     def make_room(self) -> None:
         """Forget everything when it has become too much; to be asked between two models."""

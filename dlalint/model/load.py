@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from dlalint.errors import DlalintError, LimitError, ModelError
 from dlalint.graph import Graph, Model, volume
+from dlalint.model.nodes import Known
 from dlalint.model.order import check_order
-from dlalint.model.read import Known, Reader
+from dlalint.model.read import Reader
 from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, quoted
 
 READ_WHOLE_BYTES = 64 << 20  # up to here one read(); above, mapped and hopped through

@@ -27,6 +27,7 @@ class ShapeOracle:
         self._fatal: dict[Key, NativeError] = {}
         self.crashes: list[NativeError] = []
         self.questions = 0
+        self.unanswered = 0
         self._seconds = 0.0  # that the answers for this model took
 
     def forget_crashes(self) -> None:
@@ -68,6 +69,7 @@ class ShapeOracle:
         if found is not None:
             return found
         if len(self.crashes) >= MAX_CRASHES or self._seconds >= self._worker.timeout:  # not remembered: another model may ask again
+            self.unanswered += 1
             return None
         crash = self._fatal.get(key)
         if crash is None:
@@ -81,6 +83,7 @@ class ShapeOracle:
             finally:
                 self._spend(time.monotonic() - start)
         self.crashes.append(crash)
+        self.unanswered += 1
         return None
 
     def _spend(self, seconds: float) -> None:

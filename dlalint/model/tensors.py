@@ -48,7 +48,7 @@ class TensorReader:
         self._names: dict[bytes, str] = {}
         self._heads: dict[bytes, tuple[str, tuple[int, ...], int, int]] = {}
         self._types: dict[bytes, TensorType] = {}
-        self.irregular = 0  # messages that were not in the usual order, and took longer
+        self.irregular = 0  # what was not in the usual form, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
     def tensor(self, start: int, end: int) -> Tensor:

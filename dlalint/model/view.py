@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -10,7 +11,7 @@ from dlalint.graph import Graph, Model, Node, Op, Tensor, TensorType
 from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, GraphView, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.inputs import Overrides, input_types
-from dlalint.model.kinds import Fact, Kind
+from dlalint.model.kinds import Fact, Key, Kind
 from dlalint.model.opening import Frame, Scopes, branch_frame, call_frame, renamed, tensors_of
 from dlalint.model.shapes import ShapeOracle, merged
 from dlalint.model.values import Values
@@ -19,6 +20,7 @@ MAX_STEPS = 200_000  # nodes and calls on the way while functions are opened: a 
 MAX_NESTING = 30
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
+_BY_FLOATS = SHAPED_BY_FLOATS | LOWERED_BY_FLOATS
 _NO_OUTPUT = TensorType("omitted", None)  # stands for an output that a node leaves out, which makes it another kind of call
 
 
@@ -42,6 +44,7 @@ class _Builder:
         self.facts: dict[str, Fact] = {}
         self.tensors: dict[str, Tensor] = {}  # constants as stored
         self.values = Values()
+        self.worked_out = self.alone = 0  # calls of which nothing was remembered, and calls of which nothing can be
         self.declared = {**model.graph.declared, "": _NO_OUTPUT}
         self.unopened: set[tuple[str, str]] = set()
         self.steps = len(model.graph.nodes)
@@ -54,6 +57,7 @@ class _Builder:
 
     def build(self) -> GraphView:
         self._visit_all()
+        self.oracle.kinds.count(len(self.calls), self.worked_out, self.alone)
         facts = self.facts
         constants: dict[str, Tensor | None] = {name: None for name, fact in facts.items() if fact.constant}
         constants.update(self.tensors)
@@ -166,6 +170,11 @@ class _Builder:
         fact = self.facts.get(name)
         return None if fact is None else self.values[name] if fact.hidden else fact.value
 
+    def bits(self, name: str) -> bytes | None:
+        """The floats that the fact of a tensor hides, bit by bit."""
+        fact = self.facts.get(name)
+        return struct.pack(f"<{len(self.values[name].items)}d", *self.values[name].items) if fact is not None and fact.hidden else None
+
 
 class _Judge:
     """Types and folds the calls of one frame."""
@@ -183,13 +192,18 @@ class _Judge:
         """Type the outputs of ``node``, from memory where an equal call was met before."""
         builder = self.builder
         outputs = node.outputs
-        key = (node.op, len(outputs), *map(self.declared, outputs), *map(self.fact, node.inputs))
+        key: Key = (node.op, len(outputs), *map(self.declared, outputs), *map(self.fact, node.inputs))
         kind = self.kinds.get(key)
+        if kind is None and node.op.op_type in _BY_FLOATS:
+            key = (*key, *map(builder.bits, node.inputs))
+            kind = self.kinds.get(key)
         captured: tuple[str, ...] = ()
         shared: Kind | None = kind
         if kind is None:
             captured = tuple(self.rename.get(name, name) for name in _captured(node.op)) if node.op.graphs else ()
             kind, lasting = self._kind(node, captured)
+            builder.worked_out += 1
+            builder.alone += not lasting
             if lasting:
                 shared = self.kinds[key] = kind
         for name, fact in zip(outputs, kind.outputs, strict=True):
@@ -220,7 +234,6 @@ class _Judge:
             found = fold(op, values, types, self.opsets.get("", 1), len(node.outputs))
             if found is not None and len(found) == len(node.outputs):
                 return self._folded(node, found, lasting)
-        lasting = lasting and not (hidden and op.op_type in SHAPED_BY_FLOATS | LOWERED_BY_FLOATS)
         inferred, answered = self._inferred(node, types, values)
         folded = bool(node.inputs) and not captured and all(map(_is_constant, node.inputs, inputs))
         outer = [self.fact(name) for name in captured]
