@@ -38,8 +38,8 @@ class Session:
         except BaseException:
             self._worker.close()
             raise
-        self._known = Known()
         self._oracle = ShapeOracle(self._worker)
+        self._known = Known()
         self._lowerer = Lowerer(self.rules.since)
         self._fusions: Fusions = {}
         self._checker = Checker()
@@ -52,11 +52,21 @@ class Session:
 
     def view(self, path: str | PathLike[str], overrides: Overrides | None = None) -> GraphView:
         """Read and open a model. Raises :class:`DlalintError`."""
+        self._make_room()
         return self._view(load(fspath(path), digest=self._digest, known=self._known), overrides)
 
     def view_bytes(self, data: bytes, path: str, overrides: Overrides | None = None) -> GraphView:
         """Open a model that is in memory; ``path`` is where its side files lie and what errors name. Raises :class:`DlalintError`."""
+        self._make_room()
         return self._view(parse(data, path, self._known), overrides)
+
+    def _make_room(self) -> None:
+        """Forget what was found out when it has become too much, so that a run over very many models does not grow without end."""
+        if self._oracle.make_room():
+            self._known.ops.clear()
+            self._fusions.clear()
+            self._lowerer = Lowerer(self.rules.since)
+            self._checker = Checker()
 
     @property
     def effort(self) -> Effort:

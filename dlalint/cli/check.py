@@ -25,7 +25,6 @@ from dlalint.worker import MEMORY_BYTES, TIMEOUT_SECONDS, Worker
 
 if TYPE_CHECKING:
     from dlalint.accepted import Known
-    from dlalint.engine.ruleset import RuleSet
 
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,9 +85,7 @@ def command(
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, known) for result in results]
-        _report(results, session.rules, reports, **shown)
-        if shown["verbose"]:
-            _tell(session.effort)
+        _report(results, session, reports, **shown)
     if any(isinstance(result, Failure) or _crashed(result) for result in results):
         return 2  # what was not fully analysed is never a success
     return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
@@ -159,7 +156,7 @@ def _fails(result: Judged | Failure) -> bool:
 
 def _report(
     results: Sequence[Judged | Failure],
-    book: RuleSet,
+    session: Session,
     reports: Sequence[Wanted],
     *,
     verbose: bool,
@@ -177,7 +174,9 @@ def _report(
             rows = [row for item in results if isinstance(item, Judged) for row in line(item.outcome, item.fail_on)]
             output.show(rows, report.path, color)
         else:
-            write(plain, book, report, verbose=verbose, quiet=quiet > 0, color=color)
+            write(plain, session.rules, report, verbose=verbose, quiet=quiet > 0, color=color)
+    if verbose:
+        _tell(session.effort)
 
 
 def _tell(effort: Effort) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dlalint.graph import FLOATING, Op, TensorType
 from dlalint.graphview import Value
 
-MAX_KINDS = 200_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
+MAX_KINDS = 100_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
 
 
 class Fact:
@@ -36,14 +36,15 @@ class Fact:
 class Kind:
     """What becomes of a call but for its names: the facts of its outputs, and whether it is folded away.
 
-    Compared and hashed by identity; never changed.
+    ``values`` are those of the outputs when they were folded to floats, which facts hide. Compared and hashed by identity; never changed.
     """
 
-    __slots__ = ("folded", "outputs")
+    __slots__ = ("folded", "outputs", "values")
 
-    def __init__(self, outputs: tuple[Fact, ...], folded: bool) -> None:
+    def __init__(self, outputs: tuple[Fact, ...], folded: bool, values: tuple[Value, ...] = ()) -> None:
         self.outputs = outputs
         self.folded = folded
+        self.values = values
 
 
 class Effort(NamedTuple):
@@ -106,8 +107,10 @@ class Kinds:
         old = self.counted
         self.counted = old._replace(calls=old.calls + calls, worked_out=old.worked_out + worked_out, alone=old.alone + alone)
 
-    def make_room(self) -> None:
-        """Forget everything when it has become too much; to be asked between two models."""
-        if len(self._facts) + sum(map(len, self._calls.values())) > MAX_KINDS:
+    def make_room(self) -> bool:
+        """Forget everything when it has become too much, and say so; to be asked between two models."""
+        full = len(self._facts) + sum(map(len, self._calls.values())) > MAX_KINDS
+        if full:
             self._facts.clear()
             self._calls.clear()
+        return full

@@ -35,6 +35,13 @@ class ShapeOracle:
         self.crashes = []
         self._seconds = 0.0
 
+    def make_room(self) -> bool:
+        """Forget the answers when they have become too many, and say so; to be asked between two models."""
+        full = self.kinds.make_room()
+        if full:
+            self._known.clear()
+        return full
+
     def outputs(
         self,
         op: Op,

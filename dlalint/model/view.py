@@ -11,7 +11,7 @@ from dlalint.graph import Graph, Model, Node, Op, Tensor, TensorType
 from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, GraphView, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.inputs import Overrides, input_types
-from dlalint.model.kinds import Fact, Key, Kind
+from dlalint.model.kinds import Fact, Key, Kind, Kinds
 from dlalint.model.opening import Frame, Scopes, branch_frame, call_frame, renamed, tensors_of
 from dlalint.model.shapes import ShapeOracle, merged
 from dlalint.model.values import Values
@@ -209,6 +209,10 @@ class _Judge:
         for name, fact in zip(outputs, kind.outputs, strict=True):
             if name:
                 builder.facts[name] = fact
+        if kind.values:
+            for name, value in zip(outputs, kind.values, strict=True):
+                if name:
+                    builder.values.keep(name, value)
         builder.calls.append(Call(node, origin, captured, kind.folded, shared))
 
     def stored(self, node: Node, origin: int) -> bool:
@@ -233,21 +237,12 @@ class _Judge:
             lasting = lasting and (not hidden or op.op_type in _VALUELESS)
             found = fold(op, values, types, self.opsets.get("", 1), len(node.outputs))
             if found is not None and len(found) == len(node.outputs):
-                return self._folded(node, found, lasting)
+                return _folded(found, kinds), lasting
         inferred, answered = self._inferred(node, types, values)
         folded = bool(node.inputs) and not captured and all(map(_is_constant, node.inputs, inputs))
         outer = [self.fact(name) for name in captured]
         free = not folded and (op.op_type in _DATA_DEPENDENT or any(fact is not None and fact.free for fact in (*inputs, *outer)))
         return Kind(tuple(kinds.fact(found, constant=folded, free=free) for found in inferred), folded), lasting and answered
-
-    def _folded(self, node: Node, found: tuple[Value, ...], lasting: bool) -> tuple[Kind, bool]:
-        fact = self.builder.oracle.kinds.fact
-        outputs = tuple(fact(TensorType(value.dtype, value.shape), constant=True, value=value) for value in found)
-        for name, made, value in zip(node.outputs, outputs, found, strict=True):
-            if name and made.hidden:
-                self.builder.values.keep(name, value)
-                lasting = False
-        return Kind(outputs, True), lasting
 
     def _inferred(self, node: Node, types: list[TensorType | None], values: list[Value | None]) -> tuple[list[TensorType | None], bool]:
         """The types of the outputs, from onnx and from the file; and whether onnx answered if it was asked."""
@@ -261,6 +256,11 @@ class _Judge:
         believed = not (builder.overridden and not op.graphs and known)
         declared = [self.declared(name) if believed and name else None for name in node.outputs]
         return [merged(a, b) for a, b in zip(inferred or (None,) * count, declared, strict=True)], inferred is not None
+
+
+def _folded(found: tuple[Value, ...], kinds: Kinds) -> Kind:
+    outputs = tuple(kinds.fact(TensorType(value.dtype, value.shape), constant=True, value=value) for value in found)
+    return Kind(outputs, True, found if any(made.hidden for made in outputs) else ())
 
 
 def _is_constant(name: str, fact: Fact | None) -> bool:
