@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto
 
 from dlalint.engine.targets import parse
-from dlalint.graph import Attribute, Graph, Tensor, dtype_size, volume
+from dlalint.graph import Attribute, Graph, Node, Tensor, dtype_size, volume
 from dlalint.model.load import load
 from dlalint.model.save import Span
 from dlalint.model.skeleton import excise, restore
@@ -72,23 +72,17 @@ def _bare(value: Attribute) -> Any:
     return tuple(map(_bare, value)) if type(value) is tuple else value
 
 
+def _attributes(node: Node) -> dict[str, Any]:
+    return {name: _bare(value) for name, value in node.op.attributes.items()}
+
+
 def _structure(graph: Graph) -> dict[str, Any]:
     """All of a graph but the bytes of its constants."""
     return {
         "names": (graph.name, graph.inputs, graph.outputs),
         "declared": graph.declared,
         "constants": {name: (tensor.dtype, tensor.dims) for name, tensor in graph.constants.items()},
-        "nodes": [
-            (
-                node.name,
-                node.inputs,
-                node.outputs,
-                node.op.op_type,
-                node.op.domain,
-                {name: _bare(value) for name, value in node.op.attributes.items()},
-            )
-            for node in graph.nodes
-        ],
+        "nodes": [(node.name, node.inputs, node.outputs, node.op.op_type, node.op.domain, _attributes(node)) for node in graph.nodes],
     }
 
 
