@@ -11,7 +11,7 @@ from types import FrameType
 
 def main() -> None:
     """Run the command line. Shape inference loads in its own process while this one imports the rest."""
-    gc.set_threshold(200_000)  # a run makes few cycles and much that stays: searching it again and again costs a tenth of the time
+    gc.disable()  # a run makes hardly a cycle and much that stays: searching it again and again costs a tenth of the time
     worker = None
     try:
         for name in ("SIGTERM", "SIGHUP"):

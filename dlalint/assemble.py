@@ -116,12 +116,13 @@ def _nodes(
                 segment[number] = own
         if origin:
             work[origin[0]] += load.macs
-    said = [tuple(sorted(codes[number])) if number in codes else () for number in range(len(nodes))]
-    rows = zip(nodes, ids, found, segment, said, work, strict=True)
-    return tuple(
-        NodePlacement(number, node.name, id_, node.op.op_type, node.op.domain, device, own, rules, macs)
-        for number, (node, id_, device, own, rules, macs) in enumerate(rows)
-    )
+    said: list[tuple[str, ...]] = [()] * len(nodes)
+    for number, slugs in codes.items():
+        if number >= 0:
+            said[number] = tuple(sorted(slugs))
+    ops = [node.op for node in nodes]
+    columns = (range(len(nodes)), [node.name for node in nodes], ids, [op.op_type for op in ops], [op.domain for op in ops])
+    return tuple(map(NodePlacement._make, zip(*columns, found, segment, said, work, strict=True)))
 
 
 def _boundaries(placed: Placement) -> dict[str, Boundary]:

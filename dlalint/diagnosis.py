@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from dlalint.engine.check import SHAPE, Checker
 from dlalint.engine.diagnose import Diagnosis
@@ -167,25 +167,27 @@ def _int8(placed: Placement, found: Diagnosis) -> None:
 def _memory(placed: Placement, found: Diagnosis) -> None:
     rules, partition = placed.rules, placed.partition
     size = rules.target.element_bytes
+    leaving = {crossing.tensor for crossing in partition.crossings if crossing.target >= 0}
     for number in partition.kept:
         members = frozenset(partition.candidates[number])
         weights = sum(placed.loads[index].weights for index in members) * size
-        inner = sum(_inner_elements(placed, members)) * size
+        inner = sum(_inner_elements(placed, members, leaving)) * size
         for slug, used, limit in (("weights-too-large", weights, "memory.weights"), ("tensors-too-large", inner, "memory.tensors")):
             allowed = rules.limits.get(limit)
             if allowed is not None and isinstance(allowed.value, int) and used >= allowed.value:
                 found.on_layer(slug, min(members), used, amount=bytes_in_words(used), room=bytes_in_words(allowed.value))
 
 
-def _inner_elements(placed: Placement, members: frozenset[int]) -> Iterator[int]:
-    """The elements of each tensor that is made and read by ``members`` alone."""
-    network, loads = placed.network, placed.loads
-    producers, consumers, layers = network.producers(), network.consumers(), network.layers
+def _inner_elements(placed: Placement, members: Iterable[int], leaving: Set[str]) -> Iterator[int]:
+    """The elements of each tensor that ``members`` make and read; ``leaving`` are those that other segments read."""
+    layers, loads, after = placed.network.layers, placed.loads, placed.network.after()
     for index in members:
-        for name, elements in zip(layers[index].outputs, loads[index].outputs, strict=False):
-            readers = consumers.get(name)
-            if readers and members.issuperset(readers) and producers[name] == index:
-                yield elements
+        outputs, elements = layers[index].outputs, loads[index].outputs
+        if len(outputs) > 1:
+            readers = placed.network.consumers()
+            yield sum(size for name, size in zip(outputs, elements, strict=False) if name in readers and name not in leaving)
+        elif after[index] and outputs[0] not in leaving:
+            yield elements[0]
 
 
 def _io(placed: Placement, found: Diagnosis) -> None:

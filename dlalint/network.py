@@ -131,14 +131,14 @@ class Network(_Parts):
         return found
 
     @cached_property
-    def _before(self) -> list[list[int]]:
+    def _before(self) -> list[tuple[int, ...]]:
         makes = self._producers.get
-        found = []
+        found: list[tuple[int, ...]] = []
         for index, layer in enumerate(self.layers):
-            sources = [source for source in map(makes, layer.inputs) if source is not None]
-            if len(sources) > 1 or index in sources:
-                sources = sorted(set(sources) - {index})
-            found.append(sources)
+            sources = {*map(makes, layer.inputs)}
+            sources.discard(None)
+            sources.discard(index)
+            found.append(tuple(sources) if len(sources) < 2 else tuple(sorted(sources)))  # type: ignore[arg-type]
         return found
 
     @cached_property

@@ -199,7 +199,10 @@ def _largest(groups: Sequence[Sequence[int]], limit: int | None) -> tuple[int, .
 
 def devices(network: Network, grouping: Grouping, unknown: frozenset[int]) -> tuple[Device, ...]:
     """Where each layer ends; ``unknown`` are layers that nothing certain can be said about."""
-    placed = {index for number in grouping.kept for index in grouping.groups[number]}
-    return tuple(
-        Device.UNKNOWN if index in unknown else Device.DLA if index in placed else Device.GPU for index in range(len(network.layers))
-    )
+    found = [Device.GPU] * len(network.layers)
+    for number in grouping.kept:
+        for index in grouping.groups[number]:
+            found[index] = Device.DLA
+    for index in unknown:
+        found[index] = Device.UNKNOWN
+    return tuple(found)

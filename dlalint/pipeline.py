@@ -14,10 +14,12 @@ from dlalint.graph import Model
 from dlalint.graphview import GraphView
 from dlalint.int8.coverage import barred_by
 from dlalint.lower import Lowerer
-from dlalint.lower.simplify import simplify
+from dlalint.lower.simplify import Fusions, simplify
 from dlalint.measured import NOTHING, Measured
 from dlalint.model.inputs import Overrides
+from dlalint.model.kinds import Effort
 from dlalint.model.load import load, parse
+from dlalint.model.nodes import Known
 from dlalint.model.shapes import ShapeOracle
 from dlalint.model.view import build
 from dlalint.placement import Placement, place
@@ -39,7 +41,9 @@ class Session:
             self._worker.close()
             raise
         self._oracle = ShapeOracle(self._worker)
+        self._known = Known()
         self._lowerer = Lowerer(self.rules.since)
+        self._fusions: Fusions = {}
         self._checker = Checker()
 
     def __enter__(self) -> Session:
@@ -50,11 +54,27 @@ class Session:
 
     def view(self, path: str | PathLike[str], overrides: Overrides | None = None) -> GraphView:
         """Read and open a model. Raises :class:`DlalintError`."""
-        return self._view(load(fspath(path), digest=self._digest), overrides)
+        self._make_room()
+        return self._view(load(fspath(path), digest=self._digest, known=self._known), overrides)
 
     def view_bytes(self, data: bytes, path: str, overrides: Overrides | None = None) -> GraphView:
         """Open a model that is in memory; ``path`` is where its side files lie and what errors name. Raises :class:`DlalintError`."""
-        return self._view(parse(data, path), overrides)
+        self._make_room()
+        return self._view(parse(data, path, self._known), overrides)
+
+    def _make_room(self) -> None:
+        """Forget what was found out when it has become too much, so that a run over very many models does not grow without end."""
+        if self._oracle.make_room():
+            self._known.ops.clear()
+            self._fusions.clear()
+            self._lowerer = Lowerer(self.rules.since)
+            self._checker = Checker()
+
+    @property
+    def effort(self) -> Effort:
+        """What opening the models took so far: how much was known from calls that are alike, and what fell back to a longer way."""
+        oracle = self._oracle
+        return oracle.kinds.counted._replace(irregular=self._known.irregular, questions=oracle.questions, unanswered=oracle.unanswered)
 
     def _view(self, model: Model, overrides: Overrides | None) -> GraphView:
         newest = self._worker.newest_opset
@@ -86,7 +106,7 @@ class Session:
 
     def place(self, view: GraphView, target: Target, rules: TargetRules | None = None, measured: Measured = NOTHING) -> Placement:
         """Lower, judge and group, by the rules of ``target`` unless others are given."""
-        network = simplify(self._lowerer.lower(view, target.trt))
+        network = simplify(self._lowerer.lower(view, target.trt), self._fusions)
         scales = measured.scales if target.precision == "int8" else None
         barred = barred_by(network, view.model.graph, scales) if scales is not None and scales.kinds else frozenset()
         return place(network, rules or self.rules.for_target(target), self._checker, barred)

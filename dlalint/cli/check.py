@@ -19,6 +19,7 @@ from dlalint.config import Config
 from dlalint.errors import DlalintError, UsageError
 from dlalint.finding import SEVERITIES
 from dlalint.measured import Measured
+from dlalint.model.kinds import Effort
 from dlalint.model.load import find_models
 from dlalint.pipeline import Session
 from dlalint.plan import Failure, Outcome
@@ -93,7 +94,7 @@ def command(
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, accepted) for result in results]
-        _report(results, session.rules, reports, shown)
+        _report(results, session, reports, shown)
     return _code(results, fails=not exit_zero and write_baseline is None)
 
 
@@ -194,7 +195,7 @@ def _fails(result: Judged | Failure) -> bool:
     return any(SEVERITIES.index(finding.severity) <= worst for finding in result.outcome.findings)
 
 
-def _report(results: Sequence[Judged | Failure], book: RuleSet, reports: Sequence[Wanted], look: Look) -> None:
+def _report(results: Sequence[Judged | Failure], session: Session, reports: Sequence[Wanted], look: Look) -> None:
     plain = [result.outcome if isinstance(result, Judged) else result for result in results]
     for report in reports:
         if look.statistics:
@@ -205,7 +206,19 @@ def _report(results: Sequence[Judged | Failure], book: RuleSet, reports: Sequenc
             rows = [row for item in results if isinstance(item, Judged) for row in line(item.outcome, item.fail_on)]
             output.show(rows, report.path, look.color)
         else:
-            write(plain, book, report, look)
+            write(plain, session.rules, report, look)
+    if look.verbose:
+        _tell(session.effort)
+
+
+def _tell(effort: Effort) -> None:
+    """What the run took, for those who ask why it was slow."""
+    known = effort.calls - effort.worked_out
+    said = (
+        f"{known} of {effort.calls} nodes were known from nodes alike, {effort.worked_out} were worked out ({effort.alone} for themselves)"
+    )
+    asked = f"onnx was asked {effort.questions} times and gave no answer {effort.unanswered} times"
+    click.echo(f"dlalint: {said}; {asked}; {effort.irregular} parts of files were not in the usual form", err=True)
 
 
 def _count(outcomes: Sequence[Outcome], report: Wanted, look: Look) -> None:

@@ -9,7 +9,7 @@ from dlalint.engine.memory import Load, load
 from dlalint.engine.predicates import failing
 from dlalint.engine.registry import SKIP, Quantity
 from dlalint.engine.ruleset import BoundCard, TargetRules
-from dlalint.finding import ERROR
+from dlalint.finding import ERROR, Finding
 from dlalint.network import LayerSpec, Network
 
 SHAPE = "shape"
@@ -45,6 +45,7 @@ class Checker:
         self._verdicts: dict[int, dict[LayerSpec, Verdict]] = {}
         self._rules: list[TargetRules] = []  # kept alive, because verdicts are remembered by identity
         self._loads: dict[LayerSpec, Load] = {}
+        self.said: dict[tuple[int, LayerSpec, int, str], Finding] = {}  # by rules, spec, violation and operator
 
     def judge(self, network: Network, rules: TargetRules) -> tuple[Verdict, ...]:
         """The verdict of each layer of ``network``."""

@@ -14,6 +14,7 @@ from dlalint.finding import ERROR, Finding, Limit, LimitValue
 from dlalint.network import Layer, LayerSpec, Network
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
+_NAMED = re.compile(r"\{(?:layer|tensor)\}")  # sentences that name what one layer is about
 
 
 class Diagnosis:
@@ -35,12 +36,26 @@ class Diagnosis:
     def layer(self, index: int, verdict: Verdict, causes: Mapping[str, int]) -> None:
         """The violations of one layer. ``causes`` maps the slug of a card to the finding that its findings follow from."""
         layer = self.network.layers[index]
-        for violation in verdict.violations:
-            card = violation.bound.card
-            finding = self._of_layer(layer, violation, causes.get(card.slug))
-            place = self._put(finding, layer)
+        for number, violation in enumerate(verdict.violations):
+            finding = self._violated(layer, violation, number)
+            cause = causes.get(violation.bound.card.slug)
+            place = self._put(finding if cause is None else finding._replace(cause=cause), layer)
             if finding.severity == ERROR:
                 self._first.setdefault(index, place)
+
+    def _violated(self, layer: Layer, violation: Violation, number: int) -> Finding:
+        """The finding of the violation ``number`` of a layer; what does not depend on names is worded once for all that are alike."""
+        node = layer.origin[0] if layer.origin else -1
+        key = (id(self.rules), layer.spec, number, self.operators[node] if node >= 0 else "")
+        said = self.checker.said.get(key)
+        if said is None:
+            said = self._of_layer(layer, violation, None)
+            card = violation.bound.card
+            if not _NAMED.search(f"{card.message} {card.why} {card.instead}"):
+                self.checker.said[key] = said
+            return said
+        tensor = _tensor_name(layer, violation.tensor) if violation.tensor >= 0 else ""
+        return said._replace(node=self.ids[node] if node >= 0 else "", node_index=node, layer=layer.name, tensor=tensor)
 
     def on_layer(self, slug: str, index: int, observed: Any, cause: int | None = None, *, tensor: str = "", **extra: str) -> int:
         """A finding of a network rule about one layer; returns its index."""
@@ -174,7 +189,7 @@ class Filler(NamedTuple):
 
     def fill(self, template: str) -> str:
         """The sentence; what a placeholder names is looked up among the words at hand, the target, the limits, the quantities."""
-        return _PLACEHOLDER.sub(lambda match: self._word(match.group(1)), template)
+        return _PLACEHOLDER.sub(lambda match: self._word(match.group(1)), template) if "{" in template else template
 
     def _word(self, name: str) -> str:
         if name in self.words:

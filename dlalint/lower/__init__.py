@@ -82,7 +82,7 @@ class Lowerer:
                 if call.kind is not None:
                     known[call.kind] = template
             _instantiate(call, template, layers, types)
-        return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types}, view.dynamic)
+        return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types} if types else view.types, view.dynamic)
 
     def _made_of(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
         signature = self._signature(view, node)

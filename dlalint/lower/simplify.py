@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import chain
+from typing import Union
 
 from dlalint.lower.moves import changes_nothing, fused
 from dlalint.network import Layer, LayerSpec, Network
 
+Fusions = dict[tuple[LayerSpec, LayerSpec], Union[LayerSpec, None]]
 
-def simplify(network: Network) -> Network:
-    """The network as the builder sees it when it places layers."""
+
+def simplify(network: Network, known: Fusions | None = None) -> Network:
+    """The network as the builder sees it when it places layers.
+
+    ``known`` remembers what pairs of shuffles became, so that equal pairs become one spec, which rules judge once.
+    """
     if any(map(_may_change, {layer.spec for layer in network.layers})):
-        work = _Work(network)
+        work = _Work(network, {} if known is None else known)
         work.drop_identities()
         work.join_biases()
         work.fuse_shuffles()
@@ -48,8 +54,9 @@ def _without_dead(network: Network) -> Network:
 class _Work:
     """The layers while they are rewritten: a removed layer leaves a hole, so that indices stay."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, fusions: Fusions) -> None:
         self.network = network
+        self.fusions = fusions
         self.layers: list[Layer | None] = list(network.layers)
         self.kept = frozenset(network.outputs)
         self.producer = dict(network.producers())
@@ -90,7 +97,7 @@ class _Work:
             source = self.producer.get(layer.inputs[0])
             first = self.layers[source] if source is not None else None
             if first is not None and first.spec.kind == "SHUFFLE" and self._only_consumer(first.outputs[0]) == index:
-                spec = fused(first.spec, layer.spec)
+                spec = self._fused(first.spec, layer.spec)
                 if spec is not None:
                     layer = Layer(f"{first.name} + {layer.name}", spec, first.inputs, layer.outputs, _work_of(first, layer))
                     assert source is not None
@@ -99,6 +106,11 @@ class _Work:
                     self._replace_consumer(first.inputs[0], source, index)
             if changes_nothing(layer.spec) and layer.outputs[0] not in self.kept:
                 self._bypass(index, layer)
+
+    def _fused(self, first: LayerSpec, second: LayerSpec) -> LayerSpec | None:
+        if (first, second) not in self.fusions:
+            self.fusions[first, second] = fused(first, second)
+        return self.fusions[first, second]
 
     # the graph
 

@@ -75,6 +75,9 @@ def fault(model: str, name: str, end: int) -> str:
 
 def _contained(model: str, path: str) -> bool:
     """Whether a side file lies in the model's folder once all links are followed, or beside the file that the model is a link to."""
+    folder, name = os.path.split(path)
+    if folder == os.path.dirname(model) and name not in ("", ".") and "\0" not in name and not os.path.islink(path):
+        return True  # beside the model, and no link: the usual case
     real = os.path.realpath(path)
     homes = (os.path.realpath(os.path.dirname(model) or "."), os.path.dirname(os.path.realpath(model)))
     return any(real.startswith(os.path.join(home, "")) for home in homes)

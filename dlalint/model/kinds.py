@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from dlalint.graph import FLOATING, Op, Tensor, TensorType
+from dlalint.graph import FLOATING, Op, TensorType
 from dlalint.graphview import Value
 
-MAX_KINDS = 200_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
+MAX_KINDS = 100_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
 
 
 class Fact:
@@ -36,16 +36,30 @@ class Fact:
 class Kind:
     """What becomes of a call but for its names: the facts of its outputs, and whether it is folded away.
 
-    ``tensor`` and ``value`` are those of a Constant node. Compared and hashed by identity; never changed.
+    ``values`` are those of the outputs when they were folded to floats, which facts hide. Compared and hashed by identity; never changed.
     """
 
-    __slots__ = ("folded", "outputs", "tensor", "value")
+    __slots__ = ("folded", "outputs", "values")
 
-    def __init__(self, outputs: tuple[Fact, ...], folded: bool, tensor: Tensor | None = None, value: Value | None = None) -> None:
+    def __init__(self, outputs: tuple[Fact, ...], folded: bool, values: tuple[Value, ...] = ()) -> None:
         self.outputs = outputs
         self.folded = folded
-        self.tensor = tensor
-        self.value = value
+        self.values = values
+
+
+class Effort(NamedTuple):
+    """What opening models took: calls in all, those worked out one by one, and of these the ones that nothing can be remembered of.
+
+    ``irregular`` are the nodes and tensors that a file does not hold in the usual form, so that reading them took longer; ``questions``
+    those put to onnx, ``unanswered`` the ones it could not answer.
+    """
+
+    calls: int = 0
+    worked_out: int = 0
+    alone: int = 0
+    irregular: int = 0
+    questions: int = 0
+    unanswered: int = 0
 
 
 class Setting(NamedTuple):
@@ -57,21 +71,23 @@ class Setting(NamedTuple):
     overridden: bool
 
 
-# an operator, what the file declares of its outputs, the facts of its inputs
-Key = tuple[Op, tuple[TensorType | None, ...], tuple[Fact | None, ...]]
+# an operator, the number of its outputs, what the file declares of them, the facts of its inputs, the floats that count for some operators
+Key = tuple[Op | int | TensorType | Fact | bytes | None, ...]
 
 
 class Kinds:
-    """The facts and kinds met so far."""
+    """The facts and kinds met so far; it counts how many calls they did for, and how many not."""
 
     def __init__(self) -> None:
+        self.counted = Effort()
         self._facts: dict[tuple[TensorType | None, bool, Value | None, bool, bool], Fact] = {}
         self._calls: dict[Setting, dict[Key, Kind]] = {}
-        self.ops: dict[bytes, Op] = {}
 
-    def fact(self, kind: TensorType | None, *, constant: bool = False, value: Value | None = None, free: bool = False) -> Fact:
-        """The fact of this content; floats of ``value`` are hidden."""
-        hidden = value is not None and value.dtype in FLOATING
+    def fact(
+        self, kind: TensorType | None, *, constant: bool = False, value: Value | None = None, hidden: bool = False, free: bool = False
+    ) -> Fact:
+        """The fact of this content; floats of ``value`` are hidden, as are those that ``hidden`` says are known elsewhere."""
+        hidden = hidden or (value is not None and value.dtype in FLOATING)
         key = (kind, constant, None if hidden else value, hidden, free)
         found = self._facts.get(key)
         if found is None:
@@ -86,9 +102,15 @@ class Kinds:
             found = self._calls[setting] = {}
         return found
 
-    def make_room(self) -> None:
-        """Forget everything when it has become too much; to be asked between two models."""
-        if len(self._facts) + len(self.ops) + sum(map(len, self._calls.values())) > MAX_KINDS:
+    def count(self, calls: int, worked_out: int, alone: int) -> None:
+        """Add the calls of a model to those counted."""
+        old = self.counted
+        self.counted = old._replace(calls=old.calls + calls, worked_out=old.worked_out + worked_out, alone=old.alone + alone)
+
+    def make_room(self) -> bool:
+        """Forget everything when it has become too much, and say so; to be asked between two models."""
+        full = len(self._facts) + sum(map(len, self._calls.values())) > MAX_KINDS
+        if full:
             self._facts.clear()
             self._calls.clear()
-            self.ops.clear()
+        return full

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from dlalint.errors import DlalintError, LimitError, ModelError
 from dlalint.graph import Graph, Model, volume
+from dlalint.model.nodes import Known
 from dlalint.model.order import check_order
 from dlalint.model.read import Reader
 from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, quoted
@@ -40,28 +41,32 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
 )
 
 
-def load(path: str, *, digest: bool = False) -> Model:
+def load(path: str, *, digest: bool = False, known: Known | None = None) -> Model:
     """Read the structure of the model at ``path``; with ``digest`` its SHA-256 too (files up to 64 MiB, larger ones leave it empty).
 
+    ``known`` holds what was read before and comes again, such as operators: models that are read with it share them.
     Raises :class:`ModelError` when the file is not an ONNX model that can be checked, :class:`LimitError` when it is too large or too deep.
     """
     try:
-        return _load(path, digest)
+        return _load(path, digest, known or Known())
     except DlalintError as error:
         error.where = error.where or path or "''"
         raise
 
 
-def parse(data: bytes, path: str) -> Model:
-    """Read a model that is in memory; ``path`` names it. Raises :class:`ModelError` or :class:`LimitError`."""
+def parse(data: bytes, path: str, known: Known | None = None) -> Model:
+    """Read a model that is in memory; ``path`` names it, ``known`` is as for :func:`load`.
+
+    Raises :class:`ModelError` or :class:`LimitError`.
+    """
     try:
-        return _validated(Reader(data).model(path))
+        return _validated(Reader(data, known).model(path))
     except DlalintError as error:
         error.where = error.where or path
         raise
 
 
-def _load(path: str, digest: bool) -> Model:
+def _load(path: str, digest: bool, known: Known) -> Model:
     descriptor = _open(path)
     try:
         size = os.fstat(descriptor).st_size
@@ -77,12 +82,12 @@ def _load(path: str, digest: bool) -> Model:
             with open(descriptor, "rb", closefd=False) as file:
                 file.seek(0)
                 data = file.read(size)
-            model = Reader(data).model(path)
+            model = Reader(data, known).model(path)
             return _validated(model._replace(digest=_sha256(data) if digest else ""))
         with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped:
             if hasattr(mmap, "MADV_RANDOM"):  # pragma: no branch - Windows has none
                 mapped.madvise(mmap.MADV_RANDOM)  # hopping over weights must not read them ahead
-            return _validated(Reader(mapped).model(path))
+            return _validated(Reader(mapped, known).model(path))
     finally:
         os.close(descriptor)
 

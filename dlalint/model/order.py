@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dlalint.errors import ModelError
 from dlalint.graph import Function, Graph, Model, Node
@@ -23,30 +23,38 @@ class _Scope:
 
     def __init__(self, part: Graph | Function, constants: Iterable[str]) -> None:
         self.known = {"", *part.inputs, *constants}
-        self.makers: dict[str, Node] = {}
+        self.nodes = part.nodes
 
 
 def _check(part: Graph | Function, constants: Iterable[str], outer: tuple[_Scope, ...]) -> None:
     """``outer`` are the graphs around this one: a body may use what they know at its place."""
     scope = _Scope(part, constants)
-    known, makers = scope.known, scope.makers
+    known = scope.known
     _once(part.inputs, "input")
-    for node in part.nodes:
-        for name in node.outputs:
-            if name and (name in makers or name in known):
-                raise ModelError(f"tensor {quoted(name)} is made twice", cure="Give each output its own name.", code="E106")
-            makers[name] = node
+    _made_once(part.nodes, scope)
     scopes = (*outer, scope)
     for node in part.nodes:
-        for name in node.inputs:
-            if name not in known and not _is_known(name, outer):
-                raise _unmade(node, name, scopes)
+        if not known.issuperset(node.inputs):
+            for name in node.inputs:
+                if not _is_known(name, scopes):
+                    raise _unmade(node, name, scopes)
         for graph in node.op.graphs:
             _check(graph, graph.constants, scopes)
         known.update(node.outputs)
     for name in part.outputs:
         if not _is_known(name, scopes):
             raise ModelError(f"graph output {quoted(name)} is made by no node", cure=_AGAIN, code="E106")
+
+
+def _made_once(nodes: Sequence[Node], scope: _Scope) -> None:
+    names = [name for node in nodes for name in node.outputs if name]
+    if len(set(names)) == len(names) and scope.known.isdisjoint(names):
+        return
+    seen = set(scope.known)
+    for name in names:
+        if name in seen:
+            raise ModelError(f"tensor {quoted(name)} is made twice", cure="Give each output its own name.", code="E106")
+        seen.add(name)
 
 
 def _once(names: Iterable[str], what: str) -> None:
@@ -63,7 +71,7 @@ def _is_known(name: str, scopes: tuple[_Scope, ...]) -> bool:
 
 def _unmade(node: Node, name: str, scopes: tuple[_Scope, ...]) -> ModelError:
     user = quoted(label(node))
-    if any(name in scope.makers for scope in scopes):
+    if any(name in node.outputs for scope in scopes for node in scope.nodes):
         return ModelError(
             f"the nodes are not in order, or form a cycle: {user} uses {quoted(name)} before it is made",
             cure="Sort them: onnx_graphsurgeon.import_onnx(model).toposort().",

@@ -5,26 +5,17 @@ Nodes, attributes, shapes and small constants are decoded; a larger payload is k
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping
-
 from dlalint.errors import LimitError, ModelError
-from dlalint.graph import Attribute, Function, Graph, Model, Node, Op, Tensor, TensorType
-from dlalint.model.tensors import TensorReader, quoted
-from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, signed, varint
+from dlalint.graph import Attribute, Function, Graph, Model, Node, Tensor, TensorType
+from dlalint.model.nodes import NodeReader
+from dlalint.model.tensors import quoted
+from dlalint.model.wire import BYTES, VARINT, Span, WireError, fields, signed
 
-MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
 MAX_DEPTH = 64  # nested subgraphs
 
 
-class Reader(TensorReader):
+class Reader(NodeReader):
     """Reads one buffer as a model."""
-
-    def __init__(self, buf: Buffer) -> None:
-        super().__init__(buf)
-        self._ops: dict[bytes, Op] = {}
-
-    # model and graph
 
     def model(self, path: str) -> Model:
         """Read the whole buffer as a ModelProto."""
@@ -50,6 +41,7 @@ class Reader(TensorReader):
             raise ModelError("not an ONNX model: it holds no graph", cure="Export or download the model again.", code="E102")
         graph = self.graph(graph_spans, 0)
         functions = tuple(self._function(a, b) for a, b in function_spans)
+        self._known.irregular += self.irregular
         return Model(path, graph, ir_version, opsets, " ".join(filter(None, producer)), functions, len(self._buf))
 
     def graph(self, spans: list[Span], depth: int) -> Graph:
@@ -122,143 +114,3 @@ class Reader(TensorReader):
         return Function(
             text[1], text[10], text[13], tuple(names[4]), tuple(names[5]), tuple(names[6]) + tuple(defaults), defaults, tuple(nodes), opsets
         )
-
-    # nodes and attributes
-
-    def _node(self, start: int, end: int, depth: int) -> Node:
-        buf = self._buf
-        inputs: list[str] = []
-        outputs: list[str] = []
-        name = ""
-        pos = start
-        while pos < end:  # the canonical order puts inputs, outputs and name first; what follows is shared between nodes
-            tag = buf[pos]
-            if tag not in (0x0A, 0x12, 0x1A):
-                break
-            length, at = varint(buf, pos + 1, end)
-            pos = at + length
-            if pos > end:
-                raise WireError(f"the file is truncated or damaged: a name of {length} bytes runs past its end")
-            text = self._name(at, pos)
-            if tag == 0x0A:
-                inputs.append(text)
-            elif tag == 0x12:
-                outputs.append(text)
-            else:
-                name = text
-        if end - pos <= MEMO_BYTES:
-            rest = bytes(buf[pos:end])
-            op = self._ops.get(rest)
-            if op is not None:
-                return Node(name, op, tuple(inputs), tuple(outputs))
-        pieces, late = self._rest(pos, end, inputs, outputs)
-        op = self._op(pieces, depth)
-        if late is None and end - pos <= MEMO_BYTES and not op.graphs:
-            self._ops[rest] = op
-        return Node(late or name, op, tuple(inputs), tuple(outputs))
-
-    def _rest(self, start: int, end: int, inputs: list[str], outputs: list[str]) -> tuple[list[tuple[int, int, int]], str | None]:
-        """The fields of an operator, and what stands among them that is a node's own: its name, empty for another field; else ``None``."""
-        pieces: list[tuple[int, int, int]] = []
-        late: str | None = None
-        for number, kind, a, b in fields(self._buf, start, end):
-            if number in (4, 5, 7, 8):
-                if kind != BYTES:
-                    raise WireError(f"the file is damaged: field {number} of a node has the wrong type")
-                pieces.append((number, a, b))
-                continue
-            late = late or ""
-            if kind == BYTES and number == 3:
-                late = self._name(a, b)
-            elif kind == BYTES and number in (1, 2):
-                (inputs if number == 1 else outputs).append(self._name(a, b))
-        return pieces, late
-
-    def _op(self, pieces: list[tuple[int, int, int]], depth: int) -> Op:
-        op_type = domain = overload = ""
-        attributes: dict[str, Attribute] = {}
-        wire = bytearray()
-        small = sum(b - a for _, a, b in pieces) <= MEMO_BYTES
-        for number, a, b in pieces:
-            if number == 4:
-                op_type = self._text(a, b)
-            elif number == 7:
-                domain = self._text(a, b)
-            elif number == 8:
-                overload = self._text(a, b)
-            else:
-                key, value = self._attribute(a, b, depth)
-                attributes[key] = value
-            if small:
-                wire += encode_bytes(number, self._buf[a:b])
-        return Op(op_type, "" if domain == "ai.onnx" else domain, attributes, bytes(wire), overload)
-
-    def _attribute(self, start: int, end: int, depth: int) -> tuple[str, Attribute]:
-        buf = self._buf
-        name = reference = ""
-        declared_kind = 0
-        scalars: dict[int, Attribute] = {}
-        lists: dict[int, list[Attribute]] = {}
-        for number, kind, a, b in fields(buf, start, end):
-            if number == 1 and kind == BYTES:
-                name = self._text(a, b)
-            elif number == 20 and kind == VARINT:
-                declared_kind = a
-            elif number == 21 and kind == BYTES:
-                reference = self._text(a, b)
-            elif number in (2, 3, 4, 5, 6, 14, 22):
-                scalars[number] = self._scalar_attribute(number, kind, a, b, depth)
-            elif number in (7, 8, 9, 10, 11, 15, 23):
-                lists.setdefault(number, []).extend(self._list_attribute(number, kind, a, b, depth))
-        if reference:
-            return name, TensorType("attribute-reference", (reference,))
-        number = _FIELD_OF_KIND.get(declared_kind, 0)
-        if number in _LIST_FIELDS:
-            return name, tuple(lists.get(number, ()))
-        if number == 0:  # files before IR 2 do not say which field is meant
-            number = next(iter(scalars), 0) or next(iter(lists), 0)
-            if number in lists:
-                return name, tuple(lists[number])
-        return name, scalars.get(number, _DEFAULTS.get(number))
-
-    def _scalar_attribute(self, number: int, kind: int, a: int, b: int, depth: int) -> Attribute:
-        if number == 2 and kind == FIXED32:
-            return float(struct.unpack("<f", self._buf[a:b])[0])
-        if number == 3 and kind == VARINT:
-            return signed(a)
-        if kind != BYTES or number in (2, 3):
-            raise WireError("the file is damaged: an attribute has the wrong type")
-        return self._message_attribute(number, a, b, depth)
-
-    def _message_attribute(self, number: int, a: int, b: int, depth: int) -> Attribute:
-        if number in (4, 9):
-            return bytes(self._buf[a:b])
-        if number in (5, 10):
-            return self.tensor(a, b)
-        if number in (6, 11):
-            return self.graph([(a, b)], depth + 1)
-        if number in (14, 15):
-            return self._type(a, b)
-        return self._sparse(a, b)
-
-    def _list_attribute(self, number: int, kind: int, a: int, b: int, depth: int) -> list[Attribute]:
-        buf = self._buf
-        if number == 7:
-            if kind not in (FIXED32, BYTES) or (b - a) % 4:
-                raise WireError("the file is damaged: a list of floats has the wrong type")
-            return list(struct.unpack(f"<{(b - a) // 4}f", buf[a:b]))
-        if number == 8:
-            if kind == VARINT:
-                return [signed(a)]
-            if kind != BYTES:
-                raise WireError("the file is damaged: a list of integers has the wrong type")
-            return list(self._packed(a, b))
-        if kind != BYTES:
-            raise WireError("the file is damaged: an attribute list has the wrong type")
-        return [self._message_attribute(number, a, b, depth)]
-
-
-# AttributeProto.AttributeType -> the field that carries it
-_FIELD_OF_KIND = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10, 10: 11, 11: 22, 12: 23, 13: 14, 14: 15}
-_LIST_FIELDS = frozenset({7, 8, 9, 10, 11, 15, 23})
-_DEFAULTS: Mapping[int, Attribute] = {2: 0.0, 3: 0, 4: b""}

@@ -27,12 +27,20 @@ class ShapeOracle:
         self._fatal: dict[Key, NativeError] = {}
         self.crashes: list[NativeError] = []
         self.questions = 0
+        self.unanswered = 0
         self._seconds = 0.0  # that the answers for this model took
 
     def forget_crashes(self) -> None:
         """Start a new model: its crashes are its own, and so is its time."""
         self.crashes = []
         self._seconds = 0.0
+
+    def make_room(self) -> bool:
+        """Forget the answers when they have become too many, and say so; to be asked between two models."""
+        full = self.kinds.make_room()
+        if full:
+            self._known.clear()
+        return full
 
     def outputs(
         self,
@@ -68,6 +76,7 @@ class ShapeOracle:
         if found is not None:
             return found
         if len(self.crashes) >= MAX_CRASHES or self._seconds >= self._worker.timeout:  # not remembered: another model may ask again
+            self.unanswered += 1
             return None
         crash = self._fatal.get(key)
         if crash is None:
@@ -81,6 +90,7 @@ class ShapeOracle:
             finally:
                 self._spend(time.monotonic() - start)
         self.crashes.append(crash)
+        self.unanswered += 1
         return None
 
     def _spend(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator, Mapping
 
 from dlalint.errors import ModelError
@@ -29,16 +30,74 @@ _NOT_INT32 = frozenset(name for names in _TYPED.values() for name in names)
 _CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
 
 
+_EXTERNAL = 0x6A
+_DIM = re.compile(rb"\x08([\x80-\xff]*[\x00-\x7f])", re.S)
+_HEAD = re.compile(rb"(?:\x08[\x80-\xff]*[\x00-\x7f])*\x10[\x00-\x7f]\x42", re.S)  # dims, data_type, and the tag of the name
+# entries of external data and the mark that ends them; the groups before a value are the lengths of its entry and of itself
+_PLACE = re.compile(
+    rb"\x6a(.)\x0a\x08location\x12(.)(.{1,115})\x6a(.)\x0a\x06offset\x12(.)([0-9]{1,19})\x6a(.)\x0a\x06length\x12(.)([0-9]{1,19})\x70\x01",
+    re.S,
+)
+
+
 class TensorReader:
     """Decodes tensors, types and names of one buffer."""
 
     def __init__(self, buf: Buffer) -> None:
         self._buf = buf
         self._names: dict[bytes, str] = {}
+        self._heads: dict[bytes, tuple[str, tuple[int, ...], int, int]] = {}
+        self._types: dict[bytes, TensorType] = {}
+        self.irregular = 0  # what was not in the usual form, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
     def tensor(self, start: int, end: int) -> Tensor:
         """Read a TensorProto; its payload is kept only when small."""
+        found = self._plain_tensor(start, end)
+        if found is None:
+            self.irregular += 1
+            found = self._any_tensor(start, end)
+        if self._forget is not None and end - start > LARGE_BYTES:
+            self._forget.madvise(mmap.MADV_DONTNEED)  # what was looked at so far is not needed in memory any more
+        return found
+
+    def _plain_tensor(self, start: int, end: int) -> Tensor | None:
+        """A tensor as exporters write it: sizes, type and name in this order, then raw bytes or a place; ``None`` for any other."""
+        buf = self._buf
+        head = _HEAD.match(buf, start, end)
+        if head is None:
+            return None
+        a = head.end() + 1
+        b = a + buf[a - 1]
+        if b + 1 >= end or buf[a - 1] > 0x7F:
+            return None
+        known = self._heads.get(head[0])
+        if known is None:
+            dims = [signed(varint(part, 0, len(part))[0]) for part in _DIM.findall(head[0][:-3])]
+            dtype, shape = dtype_name(buf[a - 3]), _shape(dims, self._name(a, b))
+            limit = KEEP_INTEGER_BYTES if buf[a - 3] in _INTEGER_CODES else KEEP_BYTES
+            known = self._heads[head[0]] = dtype, shape, _stored_bytes(dtype, shape), limit
+        dtype, shape, needed, limit = known
+        if buf[b] == _EXTERNAL:
+            where = self._place(b, end, needed)
+            return None if where is None else Tensor(self._name(a, b), dtype, shape, None, "raw", where)
+        size, at = varint(buf, b + 1, end)
+        if buf[b] != _RAW << 3 | BYTES or size != needed or at + size != end or dtype == "string":
+            return None
+        return Tensor(self._name(a, b), dtype, shape, None if size > limit else buf[at:end], "raw", Location("", at, size))
+
+    def _place(self, pos: int, end: int, needed: int) -> Location | None:
+        """File, offset and length of external data, in this order, of the length that is needed; ``None`` for anything else."""
+        found = _PLACE.fullmatch(self._buf, pos, end)
+        if found is None:
+            return None
+        entry, own, file, second, its, offset, third, last, length = found.groups()
+        stated = (len(file) + 12, len(file), len(offset) + 10, len(offset), len(length) + 10, len(length))
+        if tuple(entry + own + second + its + third + last) != stated or int(length) != needed:
+            return None
+        return Location(self._decoded(file), int(offset), needed)
+
+    def _any_tensor(self, start: int, end: int) -> Tensor:
         buf = self._buf
         dims: list[int] = []
         code = location = 0
@@ -67,8 +126,6 @@ class TensorReader:
                 self._entry(a, b, external)
             elif number == 14 and kind == VARINT:
                 location = a
-        if self._forget is not None and end - start > LARGE_BYTES:
-            self._forget.madvise(mmap.MADV_DONTNEED)  # what was looked at so far is not needed in memory any more
         dtype = dtype_name(code)
         shape = _shape(dims, name)
         if location == 1 or external:
@@ -139,7 +196,10 @@ class TensorReader:
             if number == 1 and kind == BYTES:
                 name = self._name(a, b)
             elif number == 2 and kind == BYTES:
-                found = self._type(a, b)
+                stored = self._buf[a:b]
+                found = self._types.get(stored)
+                if found is None:
+                    found = self._types[stored] = self._type(a, b)
         return name, found
 
     def type(self) -> TensorType:
@@ -176,7 +236,9 @@ class TensorReader:
     # text
 
     def _name(self, start: int, end: int) -> str:
-        raw = bytes(self._buf[start:end])
+        return self._decoded(self._buf[start:end])
+
+    def _decoded(self, raw: bytes) -> str:
         name = self._names.get(raw)
         if name is None:
             name = self._names[raw] = raw.decode("utf-8", "surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -10,14 +11,16 @@ from dlalint.graph import Graph, Model, Node, Op, Tensor, TensorType
 from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, GraphView, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.inputs import Overrides, input_types
-from dlalint.model.kinds import Fact, Kind
+from dlalint.model.kinds import Fact, Key, Kind, Kinds
 from dlalint.model.opening import Frame, Scopes, branch_frame, call_frame, renamed, tensors_of
 from dlalint.model.shapes import ShapeOracle, merged
+from dlalint.model.values import Values
 
 MAX_STEPS = 200_000  # nodes and calls on the way while functions are opened: a guard against functions that call functions
 MAX_NESTING = 30
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
+_BY_FLOATS = SHAPED_BY_FLOATS | LOWERED_BY_FLOATS
 _NO_OUTPUT = TensorType("omitted", None)  # stands for an output that a node leaves out, which makes it another kind of call
 
 
@@ -40,30 +43,33 @@ class _Builder:
         self.calls: list[Call] = []
         self.facts: dict[str, Fact] = {}
         self.tensors: dict[str, Tensor] = {}  # constants as stored
-        self.floats: dict[str, Value] = {}  # the values that facts hide
+        self.values = Values()
+        self.worked_out = self.alone = 0  # calls of which nothing was remembered, and calls of which nothing can be
         self.declared = {**model.graph.declared, "": _NO_OUTPUT}
         self.unopened: set[tuple[str, str]] = set()
         self.steps = len(model.graph.nodes)
         self.scopes: Scopes | None = None
         self.inputs = tuple(name for name in model.graph.inputs if name not in model.graph.constants)
         for tensor in model.graph.constants.values():
-            self._constant(tensor.name, tensor)
+            self.constant(tensor.name, tensor)
         for name, found in input_types(model, self.inputs, overrides).items():
             self.facts[name] = oracle.kinds.fact(found, free=found.dims is None)
 
     def build(self) -> GraphView:
         self._visit_all()
+        self.oracle.kinds.count(len(self.calls), self.worked_out, self.alone)
         facts = self.facts
         constants: dict[str, Tensor | None] = {name: None for name, fact in facts.items() if fact.constant}
         constants.update(self.tensors)
-        values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
-        values.update(self.floats)
+        for name, fact in facts.items():
+            if fact.value is not None:
+                self.values.keep(name, fact.value)
         return GraphView(
             self.model,
             tuple(self.calls),
             MappingProxyType({name: fact.type for name, fact in facts.items() if fact.type is not None}),
             MappingProxyType(constants),
-            MappingProxyType(values),
+            self.values,
             frozenset(name for name, fact in facts.items() if fact.free and fact.dynamic),
             self.inputs,
             self.model.graph.outputs,
@@ -74,16 +80,21 @@ class _Builder:
     def _visit_all(self) -> None:
         self._limit()
         nameless = self.facts.pop("", None)  # an empty name is an omitted input, whatever else the file calls so
-        opened = {(name, domain) for domain, name, _ in self.functions} | {("If", "")}
         judge = _Judge(self, self.model.opsets)
+        plain: set[Op] = set()  # operators that are neither opened nor stored constants
         for index, node in enumerate(self.model.graph.nodes):
-            op = node.op
-            if (op.op_type, op.domain) in opened:
+            if node.op in plain:
+                judge.call(node, index)
+            elif self._may_open(node.op):
                 self._open(node, index)
-            else:
+            elif not judge.stored(node, index):
+                plain.add(node.op)
                 judge.call(node, index)
         if nameless is not None:
             self.facts[""] = nameless
+
+    def _may_open(self, op: Op) -> bool:
+        return (op.op_type == "If" and not op.domain) or (op.domain, op.op_type, op.overload) in self.functions
 
     def _open(self, node: Node, index: int) -> None:
         """Visit a node of the model that may be a call of a function or an If, and all that is inside of it."""
@@ -105,18 +116,17 @@ class _Builder:
                 code="E203",
             )
 
-    def _constant(self, name: str, tensor: Tensor) -> None:
+    def constant(self, name: str, tensor: Tensor) -> None:
+        """Note a constant of the file."""
+        fact = self.oracle.kinds.fact
+        self.tensors[name] = tensor
+        if self.values.defer(name, tensor):
+            self.facts[name] = fact(tensor.type, constant=True, hidden=True)
+            return
         value = value_of(tensor)
-        fact = self.oracle.kinds.fact(tensor.type, constant=True, value=value)
-        self.keep(name, fact, tensor, value)
-
-    def keep(self, name: str, fact: Fact, tensor: Tensor | None, value: Value | None) -> None:
-        """Note a constant: its fact, its stored form if it has one, its value if that is known."""
-        self.facts[name] = fact
-        if tensor is not None:
-            self.tensors[name] = tensor
-        if value is not None and fact.hidden:
-            self.floats[name] = value
+        self.facts[name] = fact(tensor.type, constant=True, value=value)
+        if value is not None:
+            self.values.keep(name, value)
 
     def _visit(self, node: Node, frame: Frame) -> Frame | None:
         if frame.depth:
@@ -135,9 +145,11 @@ class _Builder:
             if branch is not None:
                 prefix = self._prefix(node, (*branch.constants, *tensors_of(branch.nodes)))
                 for tensor in branch.constants.values():
-                    self._constant(f"{prefix}{tensor.name}", tensor)
+                    self.constant(f"{prefix}{tensor.name}", tensor)
                 return branch_frame(branch, node, prefix, frame)
-        _Judge(self, frame.opsets, frame.rename).call(node, frame.origin)
+        judge = _Judge(self, frame.opsets, frame.rename)
+        if not judge.stored(node, frame.origin):
+            judge.call(node, frame.origin)
         return None
 
     def _prefix(self, node: Node, inner: Iterable[str]) -> str:
@@ -156,7 +168,12 @@ class _Builder:
     def value(self, name: str) -> Value | None:
         """The elements of a tensor, when they are known."""
         fact = self.facts.get(name)
-        return None if fact is None else self.floats.get(name) if fact.hidden else fact.value
+        return None if fact is None else self.values[name] if fact.hidden else fact.value
+
+    def bits(self, name: str) -> bytes | None:
+        """The floats that the fact of a tensor hides, bit by bit."""
+        fact = self.facts.get(name)
+        return struct.pack(f"<{len(self.values[name].items)}d", *self.values[name].items) if fact is not None and fact.hidden else None
 
 
 class _Judge:
@@ -174,30 +191,43 @@ class _Judge:
     def call(self, node: Node, origin: int) -> None:
         """Type the outputs of ``node``, from memory where an equal call was met before."""
         builder = self.builder
-        key = (node.op, tuple(map(self.declared, node.outputs)), tuple(map(self.fact, node.inputs)))
+        outputs = node.outputs
+        key: Key = (node.op, len(outputs), *map(self.declared, outputs), *map(self.fact, node.inputs))
         kind = self.kinds.get(key)
+        if kind is None and node.op.op_type in _BY_FLOATS:
+            key = (*key, *map(builder.bits, node.inputs))
+            kind = self.kinds.get(key)
         captured: tuple[str, ...] = ()
         shared: Kind | None = kind
         if kind is None:
             captured = tuple(self.rename.get(name, name) for name in _captured(node.op)) if node.op.graphs else ()
             kind, lasting = self._kind(node, captured)
+            builder.worked_out += 1
+            builder.alone += not lasting
             if lasting:
                 shared = self.kinds[key] = kind
-        for name, fact in zip(node.outputs, kind.outputs, strict=True):
+        for name, fact in zip(outputs, kind.outputs, strict=True):
             if name:
                 builder.facts[name] = fact
-        if kind.tensor is not None:
-            builder.keep(node.outputs[0], kind.outputs[0], kind.tensor, kind.value)
+        if kind.values:
+            for name, value in zip(outputs, kind.values, strict=True):
+                if name:
+                    builder.values.keep(name, value)
         builder.calls.append(Call(node, origin, captured, kind.folded, shared))
+
+    def stored(self, node: Node, origin: int) -> bool:
+        """Note a Constant that is stored as a tensor, if ``node`` is one."""
+        op = node.op
+        tensor = op.attributes.get("value") if op.op_type == "Constant" else None
+        if op.domain or not isinstance(tensor, Tensor) or not node.outputs or not node.outputs[0]:
+            return False
+        self.builder.constant(node.outputs[0], tensor)
+        self.builder.calls.append(Call(node, origin, (), True))
+        return True
 
     def _kind(self, node: Node, captured: tuple[str, ...]) -> tuple[Kind, bool]:
         """What becomes of ``node``, and whether the same becomes of all calls that are equal in operator and facts."""
         op, kinds = node.op, self.builder.oracle.kinds
-        tensor = op.attributes.get("value")
-        if op.op_type == "Constant" and not op.domain and isinstance(tensor, Tensor) and node.outputs and node.outputs[0]:
-            value = value_of(tensor)
-            facts = (kinds.fact(tensor.type, constant=True, value=value), *[kinds.fact(None)] * (len(node.outputs) - 1))
-            return Kind(facts, True, tensor, value), bool(op.wire)
         inputs = [self.fact(name) for name in node.inputs]
         lasting = bool(op.wire) and not op.graphs and all(fact is not None for fact, name in zip(inputs, node.inputs, strict=True) if name)
         types = [fact.type if fact is not None else None for fact in inputs]
@@ -207,22 +237,12 @@ class _Judge:
             lasting = lasting and (not hidden or op.op_type in _VALUELESS)
             found = fold(op, values, types, self.opsets.get("", 1), len(node.outputs))
             if found is not None and len(found) == len(node.outputs):
-                return self._folded(node, found, lasting)
-        lasting = lasting and not (hidden and op.op_type in SHAPED_BY_FLOATS | LOWERED_BY_FLOATS)
+                return _folded(found, kinds), lasting
         inferred, answered = self._inferred(node, types, values)
         folded = bool(node.inputs) and not captured and all(map(_is_constant, node.inputs, inputs))
         outer = [self.fact(name) for name in captured]
         free = not folded and (op.op_type in _DATA_DEPENDENT or any(fact is not None and fact.free for fact in (*inputs, *outer)))
         return Kind(tuple(kinds.fact(found, constant=folded, free=free) for found in inferred), folded), lasting and answered
-
-    def _folded(self, node: Node, found: tuple[Value, ...], lasting: bool) -> tuple[Kind, bool]:
-        fact = self.builder.oracle.kinds.fact
-        outputs = tuple(fact(TensorType(value.dtype, value.shape), constant=True, value=value) for value in found)
-        for name, made, value in zip(node.outputs, outputs, found, strict=True):
-            if name and made.hidden:
-                self.builder.floats[name] = value
-                lasting = False
-        return Kind(outputs, True), lasting
 
     def _inferred(self, node: Node, types: list[TensorType | None], values: list[Value | None]) -> tuple[list[TensorType | None], bool]:
         """The types of the outputs, from onnx and from the file; and whether onnx answered if it was asked."""
@@ -236,6 +256,11 @@ class _Judge:
         believed = not (builder.overridden and not op.graphs and known)
         declared = [self.declared(name) if believed and name else None for name in node.outputs]
         return [merged(a, b) for a, b in zip(inferred or (None,) * count, declared, strict=True)], inferred is not None
+
+
+def _folded(found: tuple[Value, ...], kinds: Kinds) -> Kind:
+    outputs = tuple(kinds.fact(TensorType(value.dtype, value.shape), constant=True, value=value) for value in found)
+    return Kind(outputs, True, found if any(made.hidden for made in outputs) else ())
 
 
 def _is_constant(name: str, fact: Fact | None) -> bool:

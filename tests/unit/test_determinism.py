@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -21,7 +22,7 @@ def _report(seed: str, form: str, *names: str) -> bytes:
     environment = {**os.environ, "PYTHONHASHSEED": seed, "COLUMNS": "100"}
     command = [sys.executable, "-m", "dlalint", "check", *names, *TARGETS, "--format", form, "--exit-zero", "--verbose"]
     done = subprocess.run(command, cwd=MODELS, env=environment, capture_output=True, check=True)
-    assert done.stderr == b""
+    assert re.fullmatch(rb"dlalint: \d+ of \d+ nodes were known .*\n", done.stderr)  # what it took is all that -v adds there
     return done.stdout
 
 

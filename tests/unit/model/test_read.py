@@ -14,7 +14,8 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from dlalint.errors import DlalintError, ModelError
 from dlalint.graph import DTYPES, Attribute, Graph, Location, Model, Node, Tensor, TensorType
-from dlalint.model.read import MAX_DEPTH, MEMO_BYTES, Reader
+from dlalint.model.nodes import MEMO_BYTES
+from dlalint.model.read import MAX_DEPTH, Reader
 from dlalint.model.wire import encode_bytes, encode_int
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

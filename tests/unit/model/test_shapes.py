@@ -136,7 +136,7 @@ def test_all_answers_for_a_model_share_its_time(monkeypatch: pytest.MonkeyPatch)
         while not found.crashes:
             answered = found.questions
             assert _ask(found, _op("Relu"), [_float(answered + 1)]) == (_float(answered + 1),)
-            assert answered < 100
+            assert answered < 10_000  # the first answer may have been slow
         (error,) = found.crashes
         assert error.what == f"onnx took more than {own.timeout:g} s in the shape inference of all nodes together"
         assert _ask(found, _op("Relu"), [_float(0)]) == (None,)
