@@ -12,7 +12,6 @@ from dlalint.finding import Finding
 from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
 from dlalint.int8.coverage import Needs, kind_in_words, runs_in_fp16
-from dlalint.int8.findings import about_scales
 from dlalint.int8.quantized import about_quantized
 from dlalint.measured import NOTHING, Measured
 from dlalint.model.external import faulty_side_files
@@ -43,6 +42,8 @@ def diagnose(
     _about_layers(placed, found, causes)
     _about_partition(placed, found)
     if measured.scales is not None and rules.target.precision == "int8":
+        from dlalint.int8.findings import about_scales  # few runs have scales, and all wait for what is imported
+
         about_scales(placed, view.model, measured.scales, found)
     return _in_order(found.findings)
 
