@@ -225,6 +225,21 @@ def test_nothing_stays_behind(make: Make) -> None:
         assert not [name for name in os.listdir(runner.folder) if name.startswith("pieces")]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process table of Linux")
+def test_memory_stays_near_the_budget(make: Make) -> None:
+    names = [f"t{number}" for number in range(40)]  # of 16 MB each
+    nodes = " ".join(f"{name} = Neg({before})" for name, before in zip(names, ["x", *names], strict=False))
+    model = make(f"(float[4, 1048576] x) => (float[4, 1048576] {names[-1]}) {{ {nodes} }}")
+    with Runner() as runner:
+        found = ranges(runner, model, [{"x": np.full((4, 1 << 20), 3, np.float32)}] * 2, budget=64 << 20)
+        assert {item.largest for item in found.values()} == {3.0}
+        child = runner._process._process
+        assert child is not None
+        status = Path(f"/proc/{child.pid}/status").read_text()
+    peak = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+    assert peak < 250 << 10  # kB, onnxruntime itself among them
+
+
 def test_a_killed_child_loses_no_batch_unsaid(make: Make) -> None:
     model = make("(float[N] x) => (float[N] y) { y = Neg(x) }")
     with Runner() as runner:
