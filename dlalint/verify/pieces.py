@@ -80,7 +80,7 @@ class Flow:
             parts[-1].append(index)
             total += added
             blocked = max([blocked, *(last.get(name, 0) for name in names if name in held)])
-        return self._linked(parts, wanted)
+        return self._linked(parts, wanted) if order else ()
 
     def _linked(self, parts: Sequence[Sequence[int]], wanted: Collection[str]) -> tuple[Piece, ...]:
         pieces: list[Piece] = []

@@ -137,7 +137,7 @@ def test_files_in_a_folder_give_what_one_file_gives(net: Path, tmp_path: Path, c
 def test_the_report(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "net.cache"
     text = _run(net, place, capsys, form="text", method="percentile", percentile=98.0)
-    assert "8 tensors with a scale, 2 without; 98th percentile of 10 samples in 10 batches.\n" in text
+    assert "8 tensors with a scale, 2 without; percentile 98 of 10 samples in 10 batches.\n" in text
     assert "No scale, always zero: zero, dead.\n" in text
     assert " widened to the scale of a tensor that a layer moves elements from or to.\n" in text
     assert re.search(r"^At most 1\.\d\d % of a tensor is clipped \(\w+, beyond [\d.]+\)\.$", text, re.MULTILINE)
@@ -170,6 +170,16 @@ def test_nan_and_infinities_are_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert cache.parse((tmp_path / "odd.cache").read_text()).scales == {"x": scale_of(9.0), "y\x1b[31m": scale_of(3.0)}
 
 
+def test_ranges_that_no_float_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> g (double[2] x) => (float[2] y) { y = Cast <to = 1> (x) }')
+    onnx.save(model, tmp_path / "far.onnx")
+    for values, y in (([1e300, 3.0], 3.0), ([1e-300, 3e-5], 3e-5)):
+        np.save(tmp_path / "x.npy", np.array(values))
+        report = json.loads(_run(tmp_path / "far.onnx", None, capsys, inputs=tmp_path / "x.npy"))
+        assert [(item["name"], item["threshold"]) for item in report["tensors"] if item["name"] == "y"] == [("y", pytest.approx(y))]
+        assert (report["without_scale"] == [{"name": "x", "reason": "too small or too large for a scale"}]) is (values[0] > 1)
+
+
 def test_what_is_refused_before_anything_runs(net: Path, tmp_path: Path) -> None:
     place = tmp_path / "net.cache"
     error = _refused(net, place, target="orin-trt11.4")
@@ -183,6 +193,13 @@ def test_what_is_refused_before_anything_runs(net: Path, tmp_path: Path) -> None
     error = _refused(net, place, tmp_path / "wrong.npy")
     assert (error.where, error.what) == (str(tmp_path / "wrong.npy"), "the array for 'x' is 1x3x9x9, the input 1x3x8x8")
     assert not place.exists()
+
+
+def test_data_that_says_nothing(net: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "zeros.npy", np.zeros((2, 3, 8, 8), np.float32))
+    error = _refused(net, tmp_path / "net.cache", tmp_path / "zeros.npy", method="entropy")
+    assert (error.code, error.what) == ("E521", "all tensors are zero or never finite: there is no scale to write")
+    assert not (tmp_path / "net.cache").exists()
 
 
 def test_a_name_that_no_cache_holds(tmp_path: Path) -> None:
