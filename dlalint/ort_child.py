@@ -126,6 +126,7 @@ class _Server:
         self.sessions: dict[str, Any] = {}
         self.tallies: dict[str, Tally] = {}
         self.bins = self.batches = 0
+        self.arena = False
         self.live: dict[str, Any] = {}  # what the pieces of a model that are still to run take
 
     def serve(self) -> None:
@@ -194,6 +195,7 @@ class _Server:
         model = request["model"]
         if "home" not in request:
             return self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._share_memory(options)
         with open(model, "rb") as file:
             data = file.read()
         own = os.getcwd()
@@ -202,6 +204,16 @@ class _Server:
             return self.runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         finally:
             os.chdir(own)
+
+    def _share_memory(self, options: Any) -> None:
+        """Let pieces of a model take their memory from one place and put it back there: that of the system is slow, or leaves gaps."""
+        if not self.arena:
+            runtime = self.runtime
+            memory = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
+            runtime.create_and_register_allocator(memory, runtime.OrtArenaCfg({"arena_extend_strategy": 1}))  # by what is asked for
+            self.arena = True
+        options.enable_cpu_mem_arena = True
+        options.add_session_config_entry("session.use_env_allocators", "1")
 
     def _interface(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
         session = self._session(request)

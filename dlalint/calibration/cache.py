@@ -22,6 +22,7 @@ MAX_BYTES = 64 << 20  # of a file
 STEPS = 127  # of a symmetric INT8 tensor, on each side of zero
 ENTROPY = "EntropyCalibration2"  # the only algorithm of the DLA (NvInfer.h, IInt8EntropyCalibrator2)
 _HEADER = re.compile(r"TRT-(\d{1,9})-(\w{1,64})")
+_SMALLEST = 2.0**-126  # float32 of full precision (IEEE 754)
 _BITS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,8})")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?|[-+]?inf|nan")
 
@@ -68,6 +69,11 @@ def scale_of(largest: float) -> float:
     except OverflowError:
         return math.copysign(math.inf, largest)
     return found
+
+
+def usable(scale: float) -> bool:
+    """Whether INT8 values can be made with a scale: positive, finite, and no subnormal number of float32."""
+    return math.isfinite(scale) and scale >= _SMALLEST
 
 
 def _entries(lines: list[str], first: int, path: str, *, ranges: bool) -> dict[str, float]:

@@ -61,6 +61,9 @@ def compute(
     _check_place(model, inputs, cache)
     version = f"{target.release}.0"
     found = _calibrated(model, inputs, method, percentile, version, TIMEOUT if timeout is None else timeout)
+    if not found.scales:
+        what = "all tensors are zero or never finite: there is no scale to write"
+        raise UsageError(what, where=inputs, cure="Give inputs like those that the model will see.", code="E521")
     _write(_text(version, {item.tensor: item.scale for item in found.scales}), cache)
     share = percentile if method == "percentile" else None
     result = Result(model, target, method, share, inputs, found, cache, _flags(flags, model, cache))
@@ -143,7 +146,7 @@ def _rows(result: Result, width: int, verbose: bool) -> Iterator[Row]:
 
 def _sentence(result: Result) -> str:
     found = result.found
-    how = f"{result.percentile:g}th percentile" if result.percentile is not None else result.method
+    how = f"percentile {result.percentile:g}" if result.percentile is not None else result.method
     data = f"{counted(found.samples, 'sample')} in {found.batches} {'batch' if found.batches == 1 else 'batches'}"
     return f"{counted(len(found.scales), 'tensor')} with a scale, {len(found.without)} without; {how} of {data}."
 

@@ -7,9 +7,9 @@ where it may not. Source: the builder's warning, which names a tensor and "any l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import NamedTuple
 
+from dlalint.calibration.cache import usable
 from dlalint.calibration.layer_precisions import ALL
 from dlalint.engine.memory import macs
 from dlalint.graph import Device, Graph
@@ -17,7 +17,6 @@ from dlalint.measured import Coverage, Scales
 from dlalint.network import Layer, Network
 from dlalint.placement import Placement
 
-_SMALLEST = 2.0**-126  # float32 of full precision (IEEE 754)
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 
 
@@ -72,11 +71,6 @@ def needs(placed: Placement, graph: Graph, scales: Scales) -> Needs:
             if found and (kind is None or kind.dtype in _FLOATS):
                 tensors.setdefault(found, {})[index] = None
     return Needs(frozenset(layers), {name: tuple(touching) for name, touching in tensors.items()}, constants)
-
-
-def usable(scale: float) -> bool:
-    """Whether INT8 values can be made with a scale: positive, finite, and no subnormal number of float32."""
-    return isfinite(scale) and scale >= _SMALLEST
 
 
 def coverage(placed: Placement, found: Needs, scales: Scales) -> Coverage:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from dlalint.calibration.cache import usable
 from dlalint.engine.diagnose import Diagnosis
 from dlalint.engine.memory import macs
 from dlalint.finding import Limit
 from dlalint.graph import Device, Model
-from dlalint.int8.coverage import Needs, asked, needs, usable
+from dlalint.int8.coverage import Needs, asked, needs
 from dlalint.int8.moves import moves_only
 from dlalint.measured import Scales
 from dlalint.network import Layer

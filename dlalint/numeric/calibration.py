@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dlalint.calibration.cache import scale_of
+from dlalint.calibration.cache import scale_of, usable
 from dlalint.calibration.moves import shared
 from dlalint.numeric.ranges import BINS, Progress, Range, surveying
 from dlalint.numeric.runner import Interface, Runner
@@ -63,18 +63,10 @@ def calibrate(
         scales: list[Scale] = []
         without: list[tuple[str, Range]] = []
         for name, found, histogram in survey.found():
-            scale = _scale(wide[name])
-            if scale:
+            scale = scale_of(wide[name])
+            if usable(scale):
                 beyond = 0.0 if method == "max" else clipped(wide[name], found, histogram)
                 scales.append(Scale(name, found, wide[name], scale, beyond, wide[name] > ends[name]))
             else:
                 without.append((name, found))
     return Calibration(tuple(scales), tuple(without), len(given.files), len(given), given.samples)
-
-
-def _scale(largest: float) -> float:
-    """0.0 for a range that no float32 can give a scale."""
-    try:
-        return scale_of(largest)
-    except OverflowError:
-        return 0.0

@@ -17,6 +17,7 @@ from dlalint.model.marking import Rest, marked
 from dlalint.model.save import Span
 from dlalint.model.skeleton import excise
 from dlalint.model.wire import encode_bytes
+from dlalint.numeric.placing import placed
 
 _GRAPH, _INPUT, _OUTPUT = 7, 11, 12  # fields of ModelProto and GraphProto
 _NAME = ".dlalint-skeleton"
@@ -79,7 +80,7 @@ class Flow:
             parts[-1].append(index)
             total += added
             blocked = max([blocked, *(last.get(name, 0) for name in names if name in held)])
-        return self._linked(parts, wanted)
+        return self._linked(parts, wanted) if order else ()
 
     def _linked(self, parts: Sequence[Sequence[int]], wanted: Collection[str]) -> tuple[Piece, ...]:
         pieces: list[Piece] = []
@@ -100,13 +101,12 @@ class Pieces:
 
     def __init__(self, path: str, folder: str) -> None:
         """``path`` is the model's, ``folder`` is where a copy without weights is put. Raises :class:`DlalintError` as the reader does."""
-        real = os.path.realpath(path)
-        self.home = os.path.dirname(real)  # where pieces find the model and its side files
-        self._data = excise(real)
+        data = excise(path)
+        self.model: Model = parse(data, path)
+        self._data, self.home = placed(data, self.model, path)  # the folder in which pieces find the model and its side files
         self._copy = os.path.join(folder, _NAME)
         with open(self._copy, "wb") as file:
             file.write(self._data)
-        self.model: Model = parse(self._data, path)
         self.flow = Flow(self.model.graph)
 
     def whole(self, outputs: Iterable[str]) -> bytes:

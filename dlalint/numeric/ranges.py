@@ -165,7 +165,7 @@ class Survey:
     def _run(self, batch: Mapping[str, NDArray[Any]]) -> None:
         feeds = fitted(self.inputs, batch, self._where)
         described, arrays = sendable(feeds)
-        if not self._pieces:
+        if self._guessed:
             self._pieces = self._cut(feeds)
         self._batches += 1
         self._ask({"job": "feed", "feeds": described, "tally": [name for name in self.wanted if name in feeds]}, arrays)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from dlalint.errors import UsageError
+from dlalint.errors import LimitError, UsageError
 from dlalint.graph import TensorType, shape_in_words
 from dlalint.model.tensors import quoted
 from dlalint.numeric.dumps import DumpError, read_arrays, read_headers
@@ -93,7 +93,7 @@ def _files(path: str) -> list[str]:
     if not found:
         raise DumpError("the folder has no .npz and no .npy file", where=path, cure="Give a folder of inputs.", code="E111")
     if len(found) > MAX_FILES:
-        raise DumpError(f"the folder has more than {MAX_FILES} files", where=path, cure="Give fewer inputs.", code="E206")
+        raise LimitError(f"the folder has more than {MAX_FILES} files", where=path, cure="Give fewer inputs.", code="E206")
     return found
 
 

@@ -52,13 +52,14 @@ def calibrated(model: str, data: str, method: str) -> None:
 
 
 def one(model: str, data: str, what: str) -> None:
-    """One run here, as JSON: seconds, and megabytes of this process and of its child."""
+    """One run here, as JSON: seconds gone by and of both processes' work, megabytes of this process and of its child."""
     start = time.perf_counter()
     plain(model, data) if what == PLAIN else calibrated(model, data, what)
     seconds = time.perf_counter() - start
     status = Path("/proc/self/status").read_text()  # what getrusage says begins with the peak of the process that started this one
     own = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
-    print(json.dumps([seconds, own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
+    child = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(json.dumps([seconds, time.process_time() + child.ru_utime + child.ru_stime, own, child.ru_maxrss / 1024]))
 
 
 def measure(model: Path, data: Path, runs: int, tell: Callable[[str], None]) -> dict[str, list[float]]:
@@ -73,10 +74,13 @@ def measure(model: Path, data: Path, runs: int, tell: Callable[[str], None]) -> 
 
 
 def report(figures: dict[str, list[float]]) -> str:
-    """A line for each, with its time over that of the plain run."""
-    base = figures[PLAIN][0]
-    rows = [f"{what:18} {time:7.2f} s {time / base:5.2f}x {own:7.0f} MB {child:7.0f} MB" for what, (time, own, child) in figures.items()]
-    return "\n".join([f"{'':18} {'time':>9} {'':6} {'dlalint':>9} {'its child':>10}", *rows])
+    """A line for each, with its times over those of the plain run: other work on the machine disturbs the second one less."""
+    rows = [f"{'':18} {'time':>15} {'processors':>15} {'dlalint':>9} {'its child':>10}"]
+    base = figures[PLAIN]
+    for what, found in figures.items():
+        times = "".join(f" {value:6.2f} s {value / plain:5.2f}x" for value, plain in zip(found[:2], base, strict=False))
+        rows.append(f"{what:18}{times} {found[2]:6.0f} MB {found[3]:7.0f} MB")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

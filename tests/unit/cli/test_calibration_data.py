@@ -145,7 +145,7 @@ def test_files_in_a_folder_give_what_one_file_gives(net: Path, tmp_path: Path, c
 def test_the_report(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "net.cache"
     text = _run(net, place, capsys, form="text", method="percentile", percentile=98.0)
-    assert "8 tensors with a scale, 2 without; 98th percentile of 10 samples in 10 batches.\n" in text
+    assert "8 tensors with a scale, 2 without; percentile 98 of 10 samples in 10 batches.\n" in text
     assert "No scale, always zero: zero, dead.\n" in text
     assert " widened to the scale of a tensor that a layer moves elements from or to.\n" in text
     assert re.search(r"^At most 1\.\d\d % of a tensor is clipped \(\w+, beyond [\d.]+\)\.$", text, re.MULTILINE)
@@ -174,6 +174,16 @@ def test_nan_and_infinities_are_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "No scale, never finite: n.\n" in text
     assert "NaN or infinities were left out in y\\x1b[31m.\n" in text
     assert cache.parse((tmp_path / "odd.cache").read_text()).scales == {"x": scale_of(9.0), "y\x1b[31m": scale_of(3.0)}
+
+
+def test_ranges_that_no_float_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> g (double[2] x) => (float[2] y) { y = Cast <to = 1> (x) }')
+    onnx.save(model, tmp_path / "far.onnx")
+    for values, y in (([1e300, 3.0], 3.0), ([1e-300, 3e-5], 3e-5)):
+        np.save(tmp_path / "x.npy", np.array(values))
+        report = json.loads(_run(tmp_path / "far.onnx", tmp_path / "far.cache", capsys, inputs=tmp_path / "x.npy"))
+        assert [(item["name"], item["threshold"]) for item in report["tensors"] if item["name"] == "y"] == [("y", pytest.approx(y))]
+        assert (report["without_scale"] == [{"name": "x", "reason": "too small or too large for a scale"}]) is (values[0] > 1)
 
 
 def test_what_is_refused_before_anything_runs(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
@@ -106,6 +109,34 @@ def test_bodies_constants_and_shapes_cross_from_piece_to_piece(runner: Runner, m
     found = ranges(runner, model, batches, budget=budget)
     assert list(found) == ["x", "a", "b", "d", "r", "y"]  # neither k and l, which are constants, nor s
     assert found == {name: _range(expected[name]) for name in found}
+
+
+@st.composite
+def _networks(draw: st.DrawFn) -> tuple[str, list[str], list[str]]:
+    """A network of small nodes, the names of its tensors, and some of these."""
+    names, nodes = ["x"], []
+    for number in range(draw(st.integers(1, 12))):
+        kind = draw(st.sampled_from(["Relu", "Neg", "Add", "Mul", "Shape"]))
+        taken = [draw(st.sampled_from(names)) for _ in range(2 if kind in ("Add", "Mul") else 1)]
+        if kind == "Shape":  # and back, so that integers cross as well
+            nodes.append(f"s{number} = Shape({taken[0]}) f{number} = Cast <to = 1> (s{number}) t{number} = Add({taken[0]}, f{number})")
+            names += [f"f{number}", f"t{number}"]
+        else:
+            nodes.append(f"t{number} = {kind}({', '.join(taken)})")
+            names.append(f"t{number}")
+    chosen = draw(st.lists(st.sampled_from(names), unique=True, min_size=1))
+    return f"(float[1, 2] x) => (float[1, 2] {names[-1]}) {{ {' '.join(nodes)} }}", names, chosen
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_networks(), st.integers(1, 60))
+def test_pieces_hold_what_the_whole_holds(runner: Runner, make: Make, network: tuple[str, list[str], list[str]], budget: int) -> None:
+    text, names, chosen = network
+    batches = [{"x": x} for x in _normal((1, 2), 2)]
+    whole = ranges(runner, make(text), batches)
+    assert list(whole) == names
+    assert ranges(runner, make(text), batches, budget=budget) == whole
+    assert ranges(runner, make(text), batches, tensors=chosen, budget=budget) == {name: whole[name] for name in names if name in chosen}
 
 
 @pytest.mark.parametrize("budget", [WHOLE, SINGLE])
@@ -225,6 +256,21 @@ def test_nothing_stays_behind(make: Make) -> None:
         assert not [name for name in os.listdir(runner.folder) if name.startswith("pieces")]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process table of Linux")
+def test_memory_stays_near_the_budget(make: Make) -> None:
+    names = [f"t{number}" for number in range(40)]  # of 16 MB each
+    nodes = " ".join(f"{name} = Neg({before})" for name, before in zip(names, ["x", *names], strict=False))
+    model = make(f"(float[4, 1048576] x) => (float[4, 1048576] {names[-1]}) {{ {nodes} }}")
+    with Runner() as runner:
+        found = ranges(runner, model, [{"x": np.full((4, 1 << 20), 3, np.float32)}] * 2, budget=64 << 20)
+        assert {item.largest for item in found.values()} == {3.0}
+        child = runner._process._process
+        assert child is not None
+        status = Path(f"/proc/{child.pid}/status").read_text()
+    peak = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+    assert peak < 250 << 10  # kB, onnxruntime itself among them
+
+
 def test_a_killed_child_loses_no_batch_unsaid(make: Make) -> None:
     model = make("(float[N] x) => (float[N] y) { y = Neg(x) }")
     with Runner() as runner:
@@ -241,6 +287,51 @@ def test_a_killed_child_loses_no_batch_unsaid(make: Make) -> None:
             ranges(runner, model, killing())
         assert (caught.value.code, caught.value.where) == ("E304", "the model")
         assert ranges(runner, model, [{"x": np.ones(2, np.float32)}])["y"].count == 2
+
+
+class _Lying(Runner):
+    """A runner whose child changes what it says in one kind of answer."""
+
+    job = ""
+    header: Mapping[str, Any] | None = None
+
+    def exchange(self, request: Any, arrays: Any, where: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, found = super().exchange(request, arrays, where)
+        if request["job"] != self.job:
+            return header, found
+        return ({**header, **self.header}, found) if self.header is not None else (header, {})
+
+
+@pytest.mark.parametrize(
+    ("job", "header"),
+    [
+        ("interface", {"outputs": []}),
+        ("interface", {"inputs": [["x"]]}),
+        ("piece", {"sizes": [4, 4]}),
+        ("piece", {"sizes": [-1]}),
+        ("piece", {"sizes": None}),
+        ("tallied", None),
+    ],
+)
+def test_answers_that_make_no_sense(make: Make, job: str, header: Mapping[str, Any] | None) -> None:
+    with closing(_Lying()) as runner:
+        runner.job, runner.header = job, header
+        with pytest.raises(RunError, match="onnxruntime gave an answer that makes no sense"):
+            ranges(runner, make("(float[N] x) => (float[N] y) { y = Neg(x) }"), [{"x": np.ones(2, np.float32)}])
+
+
+def test_a_child_that_was_replaced_counts_no_batch(make: Make) -> None:
+    with closing(_Lying()) as runner:
+        runner.job, runner.header = "feed", {"batches": 7}
+        with pytest.raises(RunError, match="onnxruntime died between two runs"):
+            ranges(runner, make("(float[N] x) => (float[N] y) { y = Neg(x) }"), [{"x": np.ones(2, np.float32)}])
+
+
+def test_integers_alone(runner: Runner, make: Make) -> None:
+    model = make("(int64[N] x) => (int64[N] y) { y = Neg(x) }")
+    assert ranges(runner, model, [{"x": np.ones(2, np.int64)}]) == {}
+    model = make("(float[N] x) => (int64[K] y) { y = Shape(x) }")
+    assert ranges(runner, model, [{"x": np.ones(2, np.float32)}])["x"].count == 2
 
 
 def test_a_model_that_onnxruntime_refuses(runner: Runner, make: Make) -> None:

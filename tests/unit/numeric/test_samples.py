@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dlalint.errors import DlalintError
+from dlalint.errors import DlalintError, LimitError
 from dlalint.graph import TensorType
 from dlalint.numeric import Interface
 from dlalint.numeric.dumps import npz
@@ -178,6 +178,17 @@ def test_hostile_files(tmp_path: Path) -> None:
         archive.writestr("x.npy", _header("(1, 3, 4, 5)", "<c8") + bytes(10_000_000))
     assert _refused(tmp_path / "b.npz", IMAGE).what == "the array 'x' is of complex64"
     assert not harm.exists()
+
+
+def test_more_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "a.npy", _floats(2, 3, 4, 5))
+    monkeypatch.setattr("dlalint.numeric.dumps.MAX_BYTES", 479)
+    with pytest.raises(LimitError, match="the array has more than 0 GiB") as caught:
+        list(batches(str(tmp_path), IMAGE))
+    assert (caught.value.code, caught.value.where) == ("E206", str(tmp_path / "a.npy"))
+    monkeypatch.setattr("dlalint.numeric.samples.MAX_FILES", 0)
+    error = _refused(tmp_path, IMAGE)
+    assert (error.code, error.what) == ("E206", "the folder has more than 0 files")
 
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
