@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dlalint.diagnosis import diagnose, unchecked
 from dlalint.engine.check import Checker
@@ -10,10 +11,12 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, dtype_size
 from dlalint.graphview import GraphView
-from dlalint.int8.coverage import coverage, needs
-from dlalint.measured import NOTHING, Measured
+from dlalint.measured import NOTHING, Coverage, Measured
 from dlalint.placement import Placement
 from dlalint.plan import Boundary, Line, NodePlacement, Outcome, Summary
+
+if TYPE_CHECKING:
+    from dlalint.int8.coverage import Needs
 
 
 def assemble(
@@ -23,8 +26,7 @@ def assemble(
     ids = node_ids(view)
     in_fp16 = _in_words(line(view, converted, book)) if converted is not None else ""
     findings = diagnose(view, placed, book, checker, ids, in_fp16, measured)
-    scales = measured.scales if placed.rules.target.precision == "int8" and "int8.calibrator" in placed.rules.limits else None
-    found = needs(placed, view.model.graph, scales) if scales is not None else None
+    needs, coverage = _reach(view, placed, measured)
     node_devices = devices_of_nodes(view, placed)
     nodes = _nodes(view, placed, ids, node_devices, findings)
     boundaries = _boundaries(placed)
@@ -42,9 +44,20 @@ def assemble(
         placed.partition,
         boundaries,
         findings,
-        unchecked(placed, book, findings, found),
-        coverage=coverage(placed, found, scales) if scales is not None and found is not None else None,
+        unchecked(placed, book, findings, needs),
+        coverage=coverage,
     )
+
+
+def _reach(view: GraphView, placed: Placement, measured: Measured) -> tuple[Needs | None, Coverage | None]:
+    """Which INT8 scales are needed and how far those that were given reach."""
+    scales = measured.scales
+    if scales is None or placed.rules.target.precision != "int8" or "int8.calibrator" not in placed.rules.limits:
+        return None, None
+    from dlalint.int8.coverage import coverage, needs  # few runs have scales, and all wait for what is imported
+
+    found = needs(placed, view.model.graph, scales)
+    return found, coverage(placed, found, scales)
 
 
 def line(view: GraphView, placed: Placement, book: RuleSet, converted: Placement | None = None) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import TYPE_CHECKING
 
 from dlalint.engine.check import SHAPE, Checker
 from dlalint.engine.diagnose import Diagnosis
@@ -11,12 +12,15 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
-from dlalint.int8.coverage import Needs, kind_in_words, runs_in_fp16
+from dlalint.int8.forms import kind_in_words, runs_in_fp16
 from dlalint.int8.quantized import about_quantized
 from dlalint.measured import NOTHING, Measured
 from dlalint.model.external import faulty_side_files
 from dlalint.partition import ENTRY
 from dlalint.placement import LATE, Placement
+
+if TYPE_CHECKING:
+    from dlalint.int8.coverage import Needs
 
 
 def diagnose(

@@ -12,7 +12,6 @@ from dlalint.engine.ruleset import RuleSet, TargetRules
 from dlalint.errors import ModelError
 from dlalint.graph import Model
 from dlalint.graphview import GraphView
-from dlalint.int8.coverage import barred_by
 from dlalint.lower import Lowerer
 from dlalint.lower.simplify import Fusions, simplify
 from dlalint.measured import NOTHING, Measured
@@ -108,5 +107,9 @@ class Session:
         """Lower, judge and group, by the rules of ``target`` unless others are given."""
         network = simplify(self._lowerer.lower(view, target.trt), self._fusions)
         scales = measured.scales if target.precision == "int8" else None
-        barred = barred_by(network, view.model.graph, scales) if scales is not None and scales.kinds else frozenset()
+        barred: frozenset[int] = frozenset()
+        if scales is not None and scales.kinds:
+            from dlalint.int8.coverage import barred_by  # few runs have scales, and all wait for what is imported
+
+            barred = barred_by(network, view.model.graph, scales)
         return place(network, rules or self.rules.for_target(target), self._checker, barred)

@@ -13,6 +13,7 @@ from dlalint.calibration.cache import usable
 from dlalint.calibration.layer_precisions import ALL
 from dlalint.engine.memory import macs
 from dlalint.graph import Device, Graph
+from dlalint.int8.forms import runs_in_fp16
 from dlalint.measured import Coverage, Scales
 from dlalint.network import Layer, Network
 from dlalint.placement import Placement
@@ -37,17 +38,6 @@ def asked(layer: Layer, graph: Graph, scales: Scales) -> str:
 def barred_by(network: Network, graph: Graph, scales: Scales) -> frozenset[int]:
     """The layers that the list of layer precisions sends to the GPU: those asked for a type that the DLA does not have."""
     return frozenset(index for index, layer in enumerate(network.layers) if asked(layer, graph, scales) == "fp32")
-
-
-def runs_in_fp16(layer: Layer, placed: Placement) -> bool:
-    """Whether the DLA of the release has no INT8 form of a layer."""
-    limit = placed.rules.limits.get("int8.layers_in_fp16")
-    return limit is not None and isinstance(limit.value, tuple) and kind_in_words(layer) in limit.value
-
-
-def kind_in_words(layer: Layer) -> str:
-    """What limits call a layer: the operation of an activation, else its kind."""
-    return str(layer.spec.params.get("op")) if layer.spec.kind == "ACTIVATION" else layer.spec.kind
 
 
 def needs(placed: Placement, graph: Graph, scales: Scales) -> Needs:
