@@ -34,7 +34,7 @@ def watch(models: Sequence[str], beside: Sequence[str | None]) -> int:
     seen: _States | None = None
     try:
         while not _unread():
-            files = [*find_models(models), *filter(None, (config or locate(), *others))]
+            files = [*find_models(models), *filter(None, (config or _located(), *others))]
             now = _states(files)
             if now == seen:
                 time.sleep(INTERVAL)
@@ -49,6 +49,11 @@ def watch(models: Sequence[str], beside: Sequence[str | None]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _located() -> str:
+    found = locate()
+    return os.path.relpath(found) if found else ""
 
 
 def _states(files: Sequence[str]) -> _States:

@@ -124,6 +124,7 @@ def test_a_folder_gains_models_and_a_configuration(tmp_path: Path, start: Callab
     (tmp_path / "dlalint.toml").write_text('precision = "int8"\n', encoding="utf-8")
     watch.waits(3)
     assert "models/second.onnx on orin-trt10.3, INT8\n" in watch.out.read_text()
+    assert "dlalint: dlalint.toml changed\n" in watch.err.read_text()
     assert "watching 3 files, Ctrl-C ends" in watch.err.read_text()
     assert watch.end(signal.SIGINT) == 130
 
