@@ -129,11 +129,14 @@ def nodes(bench: Bench) -> list[Row]:
         load=bench.python(f"import onnx; onnx.load({name!r})"),
         infer=bench.python(f"import onnx; onnx.shape_inference.infer_shapes(onnx.load({name!r}))"),
     )
+    own = str(made.chain(bench.folder / "own.onnx", 100_000, own=True))
+    real = bench.measured(check=bench.check(own), load=bench.python(f"import onnx; onnx.load({own!r})"))
     grown = bench.measured(**{f"n{count}": bench.check(path) for count, path in paths.items()})
     first, second, third = (grown[f"n{count}"].wall for count in paths)
     memory = found["check"].memory, found["load"].memory
     return [
         _ratio("check / onnx.load, 100,000 nodes", found["check"].wall, found["load"].wall, 1.3),
+        _ratio("the same, each with weights of its own", real["check"].wall, real["load"].wall, 1.3),
         ("memory of check / of onnx.load, 100,000 nodes", memory[0] / memory[1], 1, f"{memory[0]:.0f} / {memory[1]:.0f} MB"),
         _ratio("check / load and infer_shapes, 100,000 nodes", found["check"].wall, found["infer"].wall, 0.5),
         _ratio("(t100k - t1k) / (t10k - t1k)", third - first, second - first, 12),
