@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from math import prod
 from pathlib import Path
 
 import onnx
@@ -77,24 +78,37 @@ def _blank(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def chain(path: Path, nodes: int) -> Path:
-    """``nodes`` nodes: convolutions, activations and sums one after the other, three shapes in turn."""
-    made = []
+def chain(path: Path, nodes: int, *, own: bool = False) -> Path:
+    """``nodes`` nodes: convolutions, activations and sums one after the other, with three weights in turn, or each with its ``own``.
+
+    With its own they are depthwise, with a bias, and names are as long as exporters make them.
+    """
+    made, weights = [], []
+    stem = "/backbone/layers." if own else ""
     name = "x"
     for number in range(nodes):
-        kind = number % 4
-        if kind == 0:
-            made.append(helper.make_node("Conv", [name, f"w{number % 12 // 4}"], [f"t{number}"], f"n{number}", pads=[1, 1, 1, 1]))
+        kind, out = number % 4, f"{stem}{number}/out_0" if own else f"t{number}"
+        label = f"{stem}{number}/op" if own else f"n{number}"
+        if kind == 0 and own:
+            given = [f"{stem}{number}.weight", f"{stem}{number}.bias"]
+            weights += [_weight(given[0], 16, 1, 3, 3), _weight(given[1], 16)]
+            made.append(helper.make_node("Conv", [name, *given], [out], label, pads=[1, 1, 1, 1], group=16))
+        elif kind == 0:
+            made.append(helper.make_node("Conv", [name, f"w{number % 12 // 4}"], [out], label, pads=[1, 1, 1, 1]))
         elif kind == 2:
-            made.append(helper.make_node("Add", [name, f"t{number - 2}"], [f"t{number}"], f"n{number}"))
+            made.append(helper.make_node("Add", [name, made[-2].output[0]], [out], label))
         else:
-            made.append(helper.make_node("Relu" if kind == 1 else "Sigmoid", [name], [f"t{number}"], f"n{number}"))
-        name = f"t{number}"
-    weights = [helper.make_tensor(f"w{index}", TensorProto.FLOAT, (16, 16, 3, 3), bytes(4 * 16 * 16 * 9), raw=True) for index in range(3)]
+            made.append(helper.make_node("Relu" if kind == 1 else "Sigmoid", [name], [out], label))
+        name = out
+    weights += [] if own else [_weight(f"w{index}", 16, 16, 3, 3) for index in range(3)]
     info = helper.make_tensor_value_info
     graph = helper.make_graph(made, "chain", [info("x", 1, (1, 16, 32, 32))], [info(name, 1, (1, 16, 32, 32))], weights)
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
     return path
+
+
+def _weight(name: str, *shape: int) -> TensorProto:
+    return helper.make_tensor(name, TensorProto.FLOAT, shape, bytes(4 * prod(shape)), raw=True)
 
 
 def many(folder: Path, count: int) -> list[Path]:

@@ -6,13 +6,13 @@ Every row compares medians of alternated runs of whole processes. It takes some 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,19 +35,26 @@ made, run = _module("made"), _module("run")
 
 
 class Cost(NamedTuple):
-    """Of one process and its children: wall and CPU time in milliseconds, peak memory of the largest one in MB."""
+    """Of one process and its children: wall and CPU time in milliseconds, peak memory of the largest one and reads from disk in MB."""
 
     wall: float
     cpu: float
     memory: float
+    read: float
 
 
-def _cost(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Cost:
+# A process of its own measures: the peak memory of a child counts from that of the process that starts it.
+_METER = """
+import json, os, subprocess, sys, time
+for line in sys.stdin:
+    command, cwd, environment = json.loads(line)
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, env=environment) as process:
         _, _, usage = os.wait4(process.pid, 0)
         process.returncode = 0
-    return Cost(1000 * (time.perf_counter() - start), 1000 * (usage.ru_utime + usage.ru_stime), usage.ru_maxrss / 1024)
+    wall = time.perf_counter() - start
+    print(1000 * wall, 1000 * (usage.ru_utime + usage.ru_stime), usage.ru_maxrss / 1024, usage.ru_inblock * 512 / 1e6, flush=True)
+"""
 
 
 class Bench:
@@ -58,6 +65,16 @@ class Bench:
         self.runs = runs
         self.program = run.installed(folder)
         self.environment = {**os.environ, "PYTHONPATH": str(self.program), "XDG_CACHE_HOME": str(folder / "cache")}
+
+        meter = [sys.executable, "-I", "-S", "-c", _METER]
+        self._meter = subprocess.Popen(meter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def cost(self, command: Sequence[str]) -> Cost:
+        """Run a command and measure it."""
+        assert self._meter.stdin is not None
+        assert self._meter.stdout is not None
+        print(json.dumps([command, str(self.program), self.environment]), file=self._meter.stdin, flush=True)
+        return Cost(*map(float, self._meter.stdout.readline().split()))
 
     def dlalint(self, *arguments: object) -> list[str]:
         """A command line of dlalint."""
@@ -77,7 +94,7 @@ class Bench:
         found: dict[str, list[Cost]] = {name: [] for name in commands}
         for _ in range(self.runs + 1):
             for name, command in commands.items():
-                found[name].append(_cost(command, self.program, self.environment))
+                found[name].append(self.cost(command))
         return {name: Cost(*(statistics.median(values) for values in zip(*costs[1:], strict=True))) for name, costs in found.items()}
 
 
@@ -129,11 +146,14 @@ def nodes(bench: Bench) -> list[Row]:
         load=bench.python(f"import onnx; onnx.load({name!r})"),
         infer=bench.python(f"import onnx; onnx.shape_inference.infer_shapes(onnx.load({name!r}))"),
     )
+    own = str(made.chain(bench.folder / "own.onnx", 100_000, own=True))
+    real = bench.measured(check=bench.check(own), load=bench.python(f"import onnx; onnx.load({own!r})"))
     grown = bench.measured(**{f"n{count}": bench.check(path) for count, path in paths.items()})
     first, second, third = (grown[f"n{count}"].wall for count in paths)
     memory = found["check"].memory, found["load"].memory
     return [
         _ratio("check / onnx.load, 100,000 nodes", found["check"].wall, found["load"].wall, 1.3),
+        _ratio("the same, each with weights of its own", real["check"].wall, real["load"].wall, 1.3),
         ("memory of check / of onnx.load, 100,000 nodes", memory[0] / memory[1], 1, f"{memory[0]:.0f} / {memory[1]:.0f} MB"),
         _ratio("check / load and infer_shapes, 100,000 nodes", found["check"].wall, found["infer"].wall, 0.5),
         _ratio("(t100k - t1k) / (t10k - t1k)", third - first, second - first, 12),
@@ -166,10 +186,7 @@ def cold(bench: Bench) -> list[Row]:
         with path.open("rb") as file:
             os.fsync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        with subprocess.Popen(bench.check(path), stdout=subprocess.DEVNULL, cwd=bench.program, env=bench.environment) as process:
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0
-        read.append(usage.ru_inblock * 512 / 1e6)
+        read.append(bench.cost(bench.check(path)).read)
     path.unlink()
     return [("read from disk of 1.5 GB that are not in memory, MB", statistics.median(read), 4, "")]
 
