@@ -61,9 +61,9 @@ class Steps(NamedTuple):
 
 class Proof(NamedTuple):
     """``sets`` are the inputs. ``restored`` is the largest difference, relative to the largest value of a tensor, between the model and the
-    result with its pairs put back, ``cached`` of ``pairs`` at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal,
-    ``first`` is the first that differs too much. ``folded`` is how far outputs moved when normalizations were folded, relative too
-    (``None`` when none was). ``steps`` compares the result itself, worst tensor first.
+    result with its pairs put back, ``cached`` of ``pairs`` at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal.
+    ``first`` is the tensor at fault, if it is one, and ``fault`` says what is wrong; both are empty when ``ok``. ``folded`` is how far
+    outputs moved when normalizations were folded, relative too, ``None`` when none was. ``steps`` is about the result itself, worst first.
     """
 
     sets: tuple[str, ...]
@@ -73,6 +73,7 @@ class Proof(NamedTuple):
     exact: bool
     restored: float
     first: str
+    fault: str
     folded: float | None
     steps: tuple[Steps, ...]
     ok: bool

@@ -136,20 +136,10 @@ def proof_sentence(proof: Proof) -> str:
     if not proof.pairs and proof.ok:
         return f"original and result are bit-equal on {sets}."
     if not proof.ok:
-        return f"FAILED on {sets}: {_failure(proof)}."
+        return f"FAILED on {sets}: {proof.fault}."
     how = "bit-equal" if proof.exact else f"equal to {proof.restored:.1e} of the largest value"
     scales = f"{proof.cached} of them at scales of the cache" if 0 < proof.cached < proof.pairs else "at scales of the cache"
     scales = scales if proof.cached else "at their own scales"
     folded = "" if proof.folded is None else f" Folding batch normalizations moves outputs by {proof.folded:.1e} of the largest."
     back = f"with its {counted(proof.pairs, 'pair')} put back, {scales}, the written model is {how} to the original"
     return f"{back} at all {proof.tensors} tensors, on {sets}.{folded}"
-
-
-def _failure(proof: Proof) -> str:
-    off = next((item.int8_median for item in proof.steps if item.tensor == proof.first), None)
-    if off is not None and not proof.restored:
-        return (
-            f"with every activation rounded to the scale of the cache, half of {proof.first} is off by {off:.0f} steps of its pair and more"
-        )
-    folded = "" if proof.folded is None else f"; folding batch normalizations moves outputs by {proof.folded:.1e}"
-    return f"{proof.first} differs, by up to {proof.restored:.1e} of the largest value with the pairs put back{folded}"
