@@ -79,8 +79,16 @@ class Proof(NamedTuple):
     ok: bool
 
 
+class Placed(NamedTuple):
+    """The predicted placement: nodes that remain at run time, those on the DLA, and the loadables that they make."""
+
+    nodes: int
+    dla_nodes: int
+    loadables: int
+
+
 class Translated(NamedTuple):
-    """A translated model. ``pairs`` and ``constants`` were removed; ``nodes`` remain at run time, those of ``halves`` in FP16."""
+    """A translated model. ``pairs`` and ``constants`` were removed; of the nodes that remain, those of ``halves`` have to run in FP16."""
 
     model: str
     target: str
@@ -88,6 +96,11 @@ class Translated(NamedTuple):
     constants: int
     scales: tuple[TensorScale, ...]
     remarks: tuple[Remark, ...]
-    nodes: int
     halves: tuple[Half, ...]
-    dla_nodes: int
+    before: Placed
+    after: Placed
+
+    @property
+    def int8_nodes(self) -> int:
+        """The nodes that have all the scales INT8 takes."""
+        return self.after.nodes - len(self.halves)

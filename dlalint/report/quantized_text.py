@@ -19,6 +19,7 @@ def to_text(
     carried = [item for item in found.scales if item.origin == CARRIED]
     rows = [spans(Span(f"{found.model} for {found.target}, INT8 by a calibration cache", "title"))]
     rows += wrapped("", sentence(found), width, "good" if not found.halves else "warn")
+    rows += wrapped("", _placement(found), width)
     sections = [
         list(_titled("Remarks", _remarks(found.remarks, width, shown))),
         list(_titled("Carried scales", _carried(carried, width, shown))),
@@ -44,13 +45,19 @@ def sentence(found: Translated) -> str:
     made = f"{counted(found.pairs, 'Q/DQ pair')} became {counted(len(found.scales) - carried, 'scale')}"
     more = f" and {counted(carried, 'scale')} followed from them" if carried else ""
     baked = f", {counted(found.constants, 'constant')} became floats" if found.constants else ""
-    whole = found.nodes - len(found.halves)
+    nodes, whole = counted(found.after.nodes, "node"), found.int8_nodes
     if not found.pairs:
         return (
             f"NO SCALES: only {counted(found.constants, 'constant')} had Q/DQ nodes, and became floats. Calibrate the result with --inputs."
         )
     verdict = "ALL INT8" if not found.halves else "PARTLY INT8" if whole else "NO INT8"
-    return f"{verdict}: {made}{more}{baked}; {whole} of {counted(found.nodes, 'node')} have all the scales that INT8 takes."
+    return f"{verdict}: {made}{more}{baked}; {whole} of {nodes} have all the scales that INT8 takes."
+
+
+def _placement(found: Translated) -> str:
+    before, after = found.before, found.after
+    now = f"{after.dla_nodes} of {counted(after.nodes, 'node')} on the DLA in {counted(after.loadables, 'loadable')}"
+    return f"Predicted placement: {now}; with Q/DQ nodes {before.dla_nodes} of {before.nodes} in {before.loadables}."
 
 
 def _titled(title: str, rows: Iterator[Row]) -> Iterator[Row]:

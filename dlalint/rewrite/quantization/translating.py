@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dlalint.calibration import layer_precisions
 from dlalint.calibration.cache import ENTROPY, Cache, to_text
-from dlalint.calibration.translated import Proof, Remark, Translated
+from dlalint.calibration.translated import Placed, Proof, Remark, Translated
 from dlalint.errors import DlalintError
 from dlalint.graph import Device
 from dlalint.model.inputs import Overrides
@@ -18,6 +18,7 @@ from dlalint.model.save import check_target, write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.pipeline import Session
+from dlalint.plan import Outcome
 from dlalint.rewrite.fixing import ProofError
 from dlalint.rewrite.graph import Graph, parsed
 from dlalint.rewrite.quantization.carrying import Carried, carry
@@ -109,9 +110,9 @@ class Translator:
             constants=len(found.baked),
             scales=(*own, *carried.steps),
             remarks=(*remarks(found, made, own), *regridded(graph, found), *_others(one, carried)),
-            nodes=sum(node.device is not Device.FOLDED for node in outcome.nodes),
             halves=halves(new, outcome, _places(made, one), frozenset(made.tensors), carried.scales, baked, flags.nameable),
-            dla_nodes=outcome.summary.dla_nodes,
+            before=_placed(self._session.check(graph.view, self._target)),
+            after=_placed(outcome),
         )
 
     def save(self, made: Made, places: Places, *, prove_it: bool = True, seed: int = 0) -> Proof | None:
@@ -159,6 +160,11 @@ class Translator:
 def listed(result: Translated) -> str:
     """The list of layer precisions, empty when every layer has INT8 scales."""
     return layer_precisions.to_text({item.layer: "fp16" for item in result.halves if item.layer})
+
+
+def _placed(outcome: Outcome) -> Placed:
+    nodes = sum(node.device is not Device.FOLDED for node in outcome.nodes)
+    return Placed(nodes, outcome.summary.dla_nodes, outcome.summary.loadables)
 
 
 def _places(made: Removed, one: Joined) -> frozenset[tuple[str, int]]:
