@@ -78,6 +78,7 @@ _SUMMARIES: dict[str, tuple[str, str]] = {
         "weights are quantized again by TensorRT, by the largest value of each channel: they move by up to {cost} of a step",
         ".2f",
     ),
+    "unused": ("nodes are left out, as no output of the model depends on them", ""),
     "batch-norm": ("batch normalizations are part of the convolution before them, whose output had no Q/DQ pair", ""),
     "concat": ("nodes join tensors whose scales differ by a factor of up to {cost}: the finer ones lose digits", ".3g"),
     "float-input": ("inputs of integers are floats now: --inputIOFormats of trtexec makes them INT8 again", ""),

@@ -9,6 +9,7 @@ import numpy as np
 from dlalint.calibration.cache import STEPS, scale_of
 from dlalint.calibration.translated import PAIR, Remark, TensorScale
 from dlalint.rewrite.graph import Array, Graph, attribute
+from dlalint.rewrite.quantization.carrying import named
 from dlalint.rewrite.quantization.pairs import Baked, Found
 from dlalint.rewrite.quantization.removing import Removed
 
@@ -49,6 +50,12 @@ def remarks(found: Found, removed: Removed, scales: tuple[TensorScale, ...]) -> 
         side = "input" if any(item.name == name for item in removed.model.graph.input) else "output"
         text = f"an {side} of integers in the model, of floats now; trtexec makes it INT8 again with --{side}IOFormats"
         yield Remark(f"float-{side}", name, text)
+
+
+def unused(graph: Graph, found: Found) -> Iterator[Remark]:
+    """The nodes that are left out since no output depends on them."""
+    for index in found.idle:
+        yield Remark("unused", named(graph.nodes[index]), "no output of the model depends on it, so it is left out")
 
 
 def regridded(graph: Graph, found: Found) -> Iterator[Remark]:

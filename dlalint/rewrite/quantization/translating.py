@@ -28,7 +28,7 @@ from dlalint.rewrite.quantization.marking import whole
 from dlalint.rewrite.quantization.normalizing import Joined, joined
 from dlalint.rewrite.quantization.pairs import Found, find
 from dlalint.rewrite.quantization.proving import Subject, prove
-from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks
+from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks, unused
 from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
@@ -82,7 +82,7 @@ class Translator:
         graph = Graph(parsed(excise(path, KEEP_INTEGER_BYTES), path), self._session.view(path, overrides), weights)
         try:
             found = find(graph)
-            if not (found.pairs or found.baked or found.idle):
+            if not found.pairs and not found.baked:
                 cure = "Quantize it first, or give --inputs to calibrate it."
                 raise QuantizationError("it has no Q/DQ nodes", cure=cure, code="E159")
             made = removed(graph, found)
@@ -109,7 +109,7 @@ class Translator:
             pairs=len(found.pairs),
             constants=len(found.baked),
             scales=(*own, *carried.steps),
-            remarks=(*remarks(found, made, own), *regridded(graph, found), *_others(one, carried)),
+            remarks=(*remarks(found, made, own), *regridded(graph, found), *unused(graph, found), *_others(one, carried)),
             halves=halves(new, outcome, _places(made, one), frozenset(made.tensors), carried.scales, baked, flags.nameable),
             before=_placed(self._session.check(graph.view, self._target)),
             after=_placed(outcome),
