@@ -25,7 +25,7 @@ class Remark(NamedTuple):
     * ``asymmetric``, ``per-channel``, ``merged``: how much wider a step became (0.5 is 50 %), for ``per-channel`` at the finest channel;
     * ``weights``: the largest change, in steps of the model's grid, when TensorRT quantizes the weights by its own rule;
     * ``concat``: the largest scale of an input over the smallest;
-    * ``relu``, ``unused``, ``batch-norm``, ``float-input``, ``float-output``: 0.
+    * ``input``, ``relu``, ``unused``, ``batch-norm``, ``float-input``, ``float-output``: 0.
     """
 
     kind: str

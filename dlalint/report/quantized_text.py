@@ -74,6 +74,7 @@ _SUMMARIES: dict[str, tuple[str, str]] = {
     "per-channel": ("tensors have a scale for each channel: the largest is taken, which makes steps up to {cost} wider", ".0%"),
     "merged": ("tensors have pairs of different scales: the largest is taken, which makes steps up to {cost} wider", ".0%"),
     "relu": ("tensors were cut off at zero by their pair alone: a Relu or Clip in the written model does that again", ""),
+    "input": ("inputs were cut off at zero by their pair: feed nothing below, no node of the result does that", ""),
     "weights": (
         "weights are quantized again by TensorRT, by the largest value of each channel: they move by up to {cost} of a step",
         ".2f",

@@ -63,8 +63,8 @@ def prove(
         given = dict(item for item in feeds(fixed, seed) if item[0] in SETS)
         given[AGAIN] = next(feeds(fixed, (seed + 1) % (1 << 32)))[1]
         inputs: dict[str, list[Pair]] = {}
-        for pair in found.pairs:
-            inputs.setdefault(pair.source, []).append(pair)
+        for name, pair in zip(subject.removed.tensors, found.pairs, strict=True):
+            inputs.setdefault(name, []).append(pair)
         sets = [(label, *_fitted(inputs, feed)) for label, feed in given.items()]
         tally = Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
         for group in _groups(graph, models.probes):

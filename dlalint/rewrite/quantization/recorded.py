@@ -43,6 +43,10 @@ def remarks(found: Found, removed: Removed, scales: tuple[TensorScale, ...]) -> 
             wider = max(known) / min(known) - 1
             text = f"{len(known)} pairs of different scales on it: the largest is taken, steps become up to {wider:.0%} wider"
             yield Remark("merged", name, text, wider)
+    inputs = {item.name for item in removed.model.graph.input}
+    for name in dict.fromkeys(name for name, pair in zip(removed.tensors, found.pairs, strict=True) if pair.grid.range[0] == 0):
+        if name in inputs:
+            yield Remark("input", name, "its pair cut off what is below zero; feed nothing there, no node of the result does that")
     for clamp in removed.clamps:
         what = "Relu" if clamp.upper is None else f"Clip from 0 to {clamp.upper:g}"
         yield Remark("relu", clamp.made, f"the pair cut off what is below zero; a {what} of {clamp.source!r} does that now")

@@ -77,6 +77,7 @@ def test_a_missing_zero_point_is_uint8(translate: Translate) -> None:
     assert found.cache.scales["x"] == pytest.approx(0.125 * 255 / 127)
     assert found.remarks("asymmetric") == ["x"]
     assert found.operators == ["Neg"]  # an input is what the user feeds
+    assert found.remarks("input") == ["x"]
 
 
 def test_the_type_of_opset_21(translate: Translate) -> None:
