@@ -105,7 +105,7 @@ def _carried(items: Sequence[TensorScale], width: int, shown: int) -> Iterator[R
 
 
 def _origin(item: TensorScale) -> str:
-    return f"carried from {item.source} through {item.op_type} {item.node}" if item.origin == CARRIED else "its Q/DQ pair"
+    return f"carried from {item.source} through {item.op_type}" if item.origin == CARRIED else "its Q/DQ pair"
 
 
 def _halves(items: Sequence[Half], width: int, shown: int) -> Iterator[Row]:

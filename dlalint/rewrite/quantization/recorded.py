@@ -57,9 +57,10 @@ def remarks(found: Found, removed: Removed, scales: tuple[TensorScale, ...]) -> 
 
 
 def unused(graph: Graph, found: Found) -> Iterator[Remark]:
-    """The nodes that are left out since no output depends on them."""
+    """The nodes that are left out since no output depends on them; constants go without a word."""
     for index in found.idle:
-        yield Remark("unused", named(graph.nodes[index]), "no output of the model depends on it, so it is left out")
+        if graph.nodes[index].op_type != "Constant":
+            yield Remark("unused", named(graph.nodes[index]), "no output of the model depends on it, so it is left out")
 
 
 def regridded(graph: Graph, found: Found) -> Iterator[Remark]:

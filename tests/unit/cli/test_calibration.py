@@ -51,7 +51,7 @@ Remarks
   relu  a: the pair cut off what is below zero; a Relu of 'a_before_relu' does that now
 
 Carried scales
-  a_before_relu: carried from a through Relu a/relu
+  a_before_relu: carried from a through Relu
 
 In FP16
   the weights 'w' were not quantized: Conv conv
@@ -129,7 +129,7 @@ def test_without_a_proof(model: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_every_scale_with_verbose(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = dlalint(capsys, "model.onnx", "-v")
-    assert "  a_before_relu  0.250984   31.875  carried from a through Relu a/relu\n" in out
+    assert "  a_before_relu  0.250984   31.875  carried from a through Relu\n" in out
     assert "  x                 0.125   15.875  its Q/DQ pair\n" in out
 
 
