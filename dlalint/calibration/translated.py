@@ -24,7 +24,8 @@ class Remark(NamedTuple):
 
     * ``asymmetric``, ``per-channel``, ``merged``: how much wider a step became (0.5 is 50 %), for ``per-channel`` at the finest channel;
     * ``weights``: the largest change, in steps of the model's grid, when TensorRT quantizes the weights by its own rule;
-    * ``concat``: the largest scale of an input over the smallest; ``relu``, ``batch-norm``, ``float-input``, ``float-output``: 0.
+    * ``concat``: the largest scale of an input over the smallest;
+    * ``input``, ``relu``, ``unused``, ``batch-norm``, ``float-input``, ``float-output``: 0.
     """
 
     kind: str
@@ -61,9 +62,9 @@ class Steps(NamedTuple):
 
 class Proof(NamedTuple):
     """``sets`` are the inputs. ``restored`` is the largest difference, relative to the largest value of a tensor, between the model and the
-    result with its pairs put back, ``cached`` of ``pairs`` at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal,
-    ``first`` is the first that differs too much. ``folded`` is how far outputs moved when normalizations were folded, relative too
-    (``None`` when none was). ``steps`` compares the result itself, worst tensor first.
+    result with its pairs put back, ``cached`` of ``pairs`` at scales of the cache; ``exact`` says that all ``tensors`` are bit-equal.
+    ``first`` is the tensor at fault, if it is one, and ``fault`` says what is wrong; both are empty when ``ok``. ``folded`` is how far
+    outputs moved when normalizations were folded, relative too, ``None`` when none was. ``steps`` is about the result itself, worst first.
     """
 
     sets: tuple[str, ...]
@@ -73,13 +74,22 @@ class Proof(NamedTuple):
     exact: bool
     restored: float
     first: str
+    fault: str
     folded: float | None
     steps: tuple[Steps, ...]
     ok: bool
 
 
+class Placed(NamedTuple):
+    """The predicted placement: nodes that remain at run time, those on the DLA, and the loadables that they make."""
+
+    nodes: int
+    dla_nodes: int
+    loadables: int
+
+
 class Translated(NamedTuple):
-    """A translated model. ``pairs`` and ``constants`` were removed; ``nodes`` remain at run time, those of ``halves`` in FP16."""
+    """A translated model. ``pairs`` and ``constants`` were removed; of the nodes that remain, those of ``halves`` have to run in FP16."""
 
     model: str
     target: str
@@ -87,6 +97,11 @@ class Translated(NamedTuple):
     constants: int
     scales: tuple[TensorScale, ...]
     remarks: tuple[Remark, ...]
-    nodes: int
     halves: tuple[Half, ...]
-    dla_nodes: int
+    before: Placed
+    after: Placed
+
+    @property
+    def int8_nodes(self) -> int:
+        """The nodes that have all the scales INT8 takes."""
+        return self.after.nodes - len(self.halves)

@@ -19,6 +19,7 @@ def to_text(
     carried = [item for item in found.scales if item.origin == CARRIED]
     rows = [spans(Span(f"{found.model} for {found.target}, INT8 by a calibration cache", "title"))]
     rows += wrapped("", sentence(found), width, "good" if not found.halves else "warn")
+    rows += wrapped("", _placement(found), width)
     sections = [
         list(_titled("Remarks", _remarks(found.remarks, width, shown))),
         list(_titled("Carried scales", _carried(carried, width, shown))),
@@ -44,13 +45,19 @@ def sentence(found: Translated) -> str:
     made = f"{counted(found.pairs, 'Q/DQ pair')} became {counted(len(found.scales) - carried, 'scale')}"
     more = f" and {counted(carried, 'scale')} followed from them" if carried else ""
     baked = f", {counted(found.constants, 'constant')} became floats" if found.constants else ""
-    whole = found.nodes - len(found.halves)
+    nodes, whole = counted(found.after.nodes, "node"), found.int8_nodes
     if not found.pairs:
         return (
             f"NO SCALES: only {counted(found.constants, 'constant')} had Q/DQ nodes, and became floats. Calibrate the result with --inputs."
         )
     verdict = "ALL INT8" if not found.halves else "PARTLY INT8" if whole else "NO INT8"
-    return f"{verdict}: {made}{more}{baked}; {whole} of {counted(found.nodes, 'node')} have all the scales that INT8 takes."
+    return f"{verdict}: {made}{more}{baked}; {whole} of {nodes} have all the scales that INT8 takes."
+
+
+def _placement(found: Translated) -> str:
+    before, after = found.before, found.after
+    now = f"{after.dla_nodes} of {counted(after.nodes, 'node')} on the DLA in {counted(after.loadables, 'loadable')}"
+    return f"Predicted placement: {now}; with Q/DQ nodes {before.dla_nodes} of {before.nodes} in {before.loadables}."
 
 
 def _titled(title: str, rows: Iterator[Row]) -> Iterator[Row]:
@@ -67,10 +74,12 @@ _SUMMARIES: dict[str, tuple[str, str]] = {
     "per-channel": ("tensors have a scale for each channel: the largest is taken, which makes steps up to {cost} wider", ".0%"),
     "merged": ("tensors have pairs of different scales: the largest is taken, which makes steps up to {cost} wider", ".0%"),
     "relu": ("tensors were cut off at zero by their pair alone: a Relu or Clip in the written model does that again", ""),
+    "input": ("inputs were cut off at zero by their pair: feed nothing below, no node of the result does that", ""),
     "weights": (
         "weights are quantized again by TensorRT, by the largest value of each channel: they move by up to {cost} of a step",
         ".2f",
     ),
+    "unused": ("nodes are left out, as no output of the model depends on them", ""),
     "batch-norm": ("batch normalizations are part of the convolution before them, whose output had no Q/DQ pair", ""),
     "concat": ("nodes join tensors whose scales differ by a factor of up to {cost}: the finer ones lose digits", ".3g"),
     "float-input": ("inputs of integers are floats now: --inputIOFormats of trtexec makes them INT8 again", ""),
@@ -96,7 +105,7 @@ def _carried(items: Sequence[TensorScale], width: int, shown: int) -> Iterator[R
 
 
 def _origin(item: TensorScale) -> str:
-    return f"carried from {item.source} through {item.op_type} {item.node}" if item.origin == CARRIED else "its Q/DQ pair"
+    return f"carried from {item.source} through {item.op_type}" if item.origin == CARRIED else "its Q/DQ pair"
 
 
 def _halves(items: Sequence[Half], width: int, shown: int) -> Iterator[Row]:
@@ -136,20 +145,10 @@ def proof_sentence(proof: Proof) -> str:
     if not proof.pairs and proof.ok:
         return f"original and result are bit-equal on {sets}."
     if not proof.ok:
-        return f"FAILED on {sets}: {_failure(proof)}."
+        return f"FAILED on {sets}: {proof.fault}."
     how = "bit-equal" if proof.exact else f"equal to {proof.restored:.1e} of the largest value"
     scales = f"{proof.cached} of them at scales of the cache" if 0 < proof.cached < proof.pairs else "at scales of the cache"
     scales = scales if proof.cached else "at their own scales"
     folded = "" if proof.folded is None else f" Folding batch normalizations moves outputs by {proof.folded:.1e} of the largest."
     back = f"with its {counted(proof.pairs, 'pair')} put back, {scales}, the written model is {how} to the original"
     return f"{back} at all {proof.tensors} tensors, on {sets}.{folded}"
-
-
-def _failure(proof: Proof) -> str:
-    off = next((item.int8_median for item in proof.steps if item.tensor == proof.first), None)
-    if off is not None and not proof.restored:
-        return (
-            f"with every activation rounded to the scale of the cache, half of {proof.first} is off by {off:.0f} steps of its pair and more"
-        )
-    folded = "" if proof.folded is None else f"; folding batch normalizations moves outputs by {proof.folded:.1e}"
-    return f"{proof.first} differs, by up to {proof.restored:.1e} of the largest value with the pairs put back{folded}"

@@ -9,7 +9,7 @@ from onnx import FunctionProto, NodeProto
 
 from dlalint.model.tensors import quoted
 from dlalint.rewrite.constants import constant
-from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph
+from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, captured
 from dlalint.rewrite.quantization.grid import LIMITS, Grid, QuantizationError, grid, label
 
 DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
@@ -40,7 +40,7 @@ class Baked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The pairs in the order of the graph, the constants, and the Q nodes that nothing reads."""
+    """The pairs in the order of the graph, the constants, and the nodes, of any kind, that no output of the model depends on."""
 
     pairs: tuple[Pair, ...]
     baked: tuple[Baked, ...]
@@ -62,12 +62,11 @@ def find(graph: Graph) -> Found:
     refused: list[QuantizationError] = [*_foreign(graph), *_inner(graph)]
     pairs: list[Pair] = []
     baked: list[Baked] = []
-    idle: list[int] = []
-    for index, node in enumerate(graph.nodes):
+    used = reached(graph, {})
+    for index in sorted(used):
+        node = graph.nodes[index]
         try:
-            if is_quantizer(node) and not graph.consumers(node.output[0]):
-                idle.append(index)
-            elif is_quantizer(node) and not graph.is_constant(node.input[0]):
+            if is_quantizer(node) and not graph.is_constant(node.input[0]):
                 pairs.append(_pair(graph, index))
             elif is_dequantizer(node):
                 found = _dequantizer(graph, index)
@@ -82,7 +81,20 @@ def find(graph: Graph) -> Found:
         if len(refused) > 1:
             first.what = f"{first.what} ({len(refused) - 1} more {'is' if len(refused) == 2 else 'are'} refused too)"
         raise first
-    return Found(tuple(_once(pairs)), tuple(baked), tuple(idle))
+    return Found(tuple(_once(pairs)), tuple(baked), tuple(index for index in range(len(graph.nodes)) if index not in used))
+
+
+def reached(graph: Graph, reads: Mapping[int, Sequence[str]]) -> frozenset[int]:
+    """The nodes that the outputs of a model depend on. ``reads`` is what some nodes read, where that is less than all their inputs."""
+    pending = [graph.producers[name] for name in graph.outputs if name in graph.producers]
+    found: set[int] = set()
+    while pending:
+        index = pending.pop()
+        if index not in found:
+            found.add(index)
+            names = reads.get(index, (*graph.nodes[index].input, *captured(graph.nodes[index])))
+            pending += [graph.producers[name] for name in names if name in graph.producers]
+    return frozenset(found)
 
 
 def _once(pairs: Sequence[Pair]) -> Iterator[Pair]:

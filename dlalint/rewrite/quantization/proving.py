@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from onnx import ModelProto
 
-from dlalint.calibration.cache import STEPS
-from dlalint.calibration.translated import Proof, Steps
+from dlalint.calibration.translated import Proof
 from dlalint.graph import TensorType
 from dlalint.model.save import write
 from dlalint.model.skeleton import restore
@@ -21,22 +20,12 @@ from dlalint.rewrite.quantization.marking import marked, whole
 from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.removing import Removed
 from dlalint.rewrite.quantization.restoring import restored
+from dlalint.rewrite.quantization.tally import Probe, Tally
 
 SETS = ("normal", "negative", "channels", "zeros")  # of those that `verify` draws, moved into the range of each input
 AGAIN = "normal again"  # another draw; only what is normal has values spread as those that a scale is made for
 CLOSE = {"float32": 1e-6, "float16": 2e-2}  # relative to the largest value: FP16 may round to another step on its way
-FOLDED = 1e-3  # relative to the largest value: the rounding of many foldings, in FP16 too
-GROSS = 64.0  # steps, a quarter of a range: half of a tensor that far off when rounded to the scales of the cache is no rounding
 _ROOM = 128 << 20  # bytes of tensors that are fetched at once
-
-
-class Probe(NamedTuple):
-    """Where a pair can be seen: in the model, in the result, and in the result with its pairs put back."""
-
-    pair: Pair
-    old: str
-    new: str
-    back: str
 
 
 class Models(NamedTuple):
@@ -74,10 +63,10 @@ def prove(
         given = dict(item for item in feeds(fixed, seed) if item[0] in SETS)
         given[AGAIN] = next(feeds(fixed, (seed + 1) % (1 << 32)))[1]
         inputs: dict[str, list[Pair]] = {}
-        for pair in found.pairs:
-            inputs.setdefault(pair.source, []).append(pair)
+        for name, pair in zip(subject.removed.tensors, found.pairs, strict=True):
+            inputs.setdefault(name, []).append(pair)
         sets = [(label, *_fitted(inputs, feed)) for label, feed in given.items()]
-        tally = _Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
+        tally = Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
         for group in _groups(graph, models.probes):
             for label, ours, theirs in sets:
                 _compare(runner, models._replace(probes=group), ours, theirs, tally, rounding=label.startswith("normal"))
@@ -85,7 +74,7 @@ def prove(
         _outputs(runner, models, sets, frozenset(pair.integers for pair in found.pairs), tally)
         same = _same(runner, models, sets[0][2])
         folded = _folded(runner, models, sets)
-    return tally.proof(tuple(given), models, folded, same=same, pairs=len(found.pairs))
+    return tally.proof(tuple(given), models.cached, len(found.pairs), folded, same=same)
 
 
 def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Models:
@@ -151,7 +140,7 @@ def _groups(graph: Graph, probes: Sequence[Probe]) -> Iterator[tuple[Probe, ...]
 
 
 def _compare(
-    runner: Runner, models: Models, ours: Mapping[str, Array], theirs: Mapping[str, Array], tally: _Tally, *, rounding: bool
+    runner: Runner, models: Models, ours: Mapping[str, Array], theirs: Mapping[str, Array], tally: Tally, *, rounding: bool
 ) -> None:
     probes = models.probes
     old = _fetched(runner, models.old, ours, [probe.old for probe in probes])
@@ -174,7 +163,7 @@ def _outputs(
     models: Models,
     sets: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]],
     integers: frozenset[str],
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     """Compare the outputs of the model; those of integers are compared as what they stand for already."""
     names = [name for name in runner.interface(models.written).outputs if name not in integers]
@@ -206,74 +195,3 @@ def _folded(runner: Runner, models: Models, sets: Sequence[tuple[str, Mapping[st
         found = [difference(name, array, after[name]).max_rel for name, array in before.items()]
         worst = max([worst, *(np.inf if gap is None else gap for gap in found)])
     return worst
-
-
-class _Tally:
-    """What the comparisons found, tensor by tensor."""
-
-    def __init__(self, close: float) -> None:
-        self._close = close
-        self._worst = 0.0
-        self._first = ""
-        self._tensors: set[str] = set()
-        self._gaps: dict[str, list[Array]] = {}
-        self._coarse: dict[str, list[Array]] = {}
-        self._beyond: dict[str, list[float]] = {}
-        self._unequal = 0
-        self._done: list[Steps] = []
-
-    def restored(self, name: str, old: Array, back: Array) -> None:
-        """Hold a tensor of the model against that of the result with its pairs put back."""
-        self._tensors.add(name)
-        if old.shape == back.shape and np.array_equal(old, back, equal_nan=True):
-            return
-        self._unequal += 1
-        gap = np.inf
-        if old.shape == back.shape and np.array_equal(np.isfinite(old), np.isfinite(back)):
-            usual = np.isfinite(old)
-            values = old[usual].astype(np.float64)
-            gap = float(np.abs(values - back[usual]).max(initial=0) / (np.abs(values).max(initial=0) or 1.0))
-        self._worst = max(self._worst, gap)
-        if gap > self._close:
-            self._first = self._first or name
-
-    def rounded(self, probe: Probe, old: Array, new: Array) -> None:
-        """Hold a tensor of the model against that of the result, which INT8 cuts off at the ends of its range, in steps."""
-        low, high = probe.pair.grid.range
-        step = probe.pair.grid.step
-        values = new.astype(np.float64)
-        end = probe.pair.grid.covering * STEPS
-        gap = np.abs(np.clip(values, min(low, -end), end) - old) / step if old.shape == new.shape else np.array([np.inf])
-        self._gaps.setdefault(probe.new, []).append(gap.astype(np.float32).reshape(-1))
-        self._beyond.setdefault(probe.new, []).append(
-            float(np.mean((values < low - step / 2) | (values > high + step / 2))) if new.size else 0.0
-        )
-
-    def coarse(self, probe: Probe, old: Array, new: Array) -> None:
-        """Hold a tensor of the model against that of the result with pairs at the scales of the cache, in steps of the model."""
-        gap = np.abs(new.astype(np.float64) - old) / probe.pair.grid.step if old.shape == new.shape else np.array([np.inf])
-        self._coarse.setdefault(probe.new, []).append(gap.astype(np.float32).reshape(-1))
-
-    def proof(self, sets: tuple[str, ...], models: Models, folded: float | None, *, same: bool, pairs: int) -> Proof:
-        """The result; ``same`` says that the file that was written is the model that was compared."""
-        steps = sorted(self._done, key=lambda item: (-item.median, -item.most, item.tensor))
-        gross = next((item.tensor for item in steps if item.int8_median is not None and not item.int8_median <= GROSS), "")
-        first = self._first or gross or ("" if same else "the file") or ("" if not folded or folded < FOLDED else "an output")
-        whole = (sets, len(self._tensors), pairs, models.cached, not self._unequal, self._worst, first, folded, tuple(steps))
-        return Proof(*whole, not first)
-
-    def close(self, probes: Sequence[Probe]) -> None:
-        """Have done with tensors: what was kept of them goes."""
-        for name in dict.fromkeys(probe.new for probe in probes):
-            if name in self._gaps:
-                coarse = _spread(self._coarse.pop(name))[:2] if name in self._coarse else (None, None)
-                self._done.append(Steps(name, *_spread(self._gaps.pop(name)), float(np.mean(self._beyond.pop(name))), *coarse))
-
-
-def _spread(gaps: Sequence[Array]) -> tuple[float, float, float]:
-    """The median, the 99.9th percentile and the largest."""
-    whole = np.concatenate(gaps)
-    if not whole.size:
-        return 0.0, 0.0, 0.0
-    middle, most = (float(item) for item in np.quantile(whole, (0.5, 0.999)))
-    return middle, most, float(whole.max())

@@ -9,6 +9,7 @@ import numpy as np
 from dlalint.calibration.cache import STEPS, scale_of
 from dlalint.calibration.translated import PAIR, Remark, TensorScale
 from dlalint.rewrite.graph import Array, Graph, attribute
+from dlalint.rewrite.quantization.carrying import named
 from dlalint.rewrite.quantization.pairs import Baked, Found
 from dlalint.rewrite.quantization.removing import Removed
 
@@ -42,6 +43,10 @@ def remarks(found: Found, removed: Removed, scales: tuple[TensorScale, ...]) -> 
             wider = max(known) / min(known) - 1
             text = f"{len(known)} pairs of different scales on it: the largest is taken, steps become up to {wider:.0%} wider"
             yield Remark("merged", name, text, wider)
+    inputs = {item.name for item in removed.model.graph.input}
+    for name in dict.fromkeys(name for name, pair in zip(removed.tensors, found.pairs, strict=True) if pair.grid.range[0] == 0):
+        if name in inputs:
+            yield Remark("input", name, "its pair cut off what is below zero; feed nothing there, no node of the result does that")
     for clamp in removed.clamps:
         what = "Relu" if clamp.upper is None else f"Clip from 0 to {clamp.upper:g}"
         yield Remark("relu", clamp.made, f"the pair cut off what is below zero; a {what} of {clamp.source!r} does that now")
@@ -49,6 +54,13 @@ def remarks(found: Found, removed: Removed, scales: tuple[TensorScale, ...]) -> 
         side = "input" if any(item.name == name for item in removed.model.graph.input) else "output"
         text = f"an {side} of integers in the model, of floats now; trtexec makes it INT8 again with --{side}IOFormats"
         yield Remark(f"float-{side}", name, text)
+
+
+def unused(graph: Graph, found: Found) -> Iterator[Remark]:
+    """The nodes that are left out since no output depends on them; constants go without a word."""
+    for index in found.idle:
+        if graph.nodes[index].op_type != "Constant":
+            yield Remark("unused", named(graph.nodes[index]), "no output of the model depends on it, so it is left out")
 
 
 def regridded(graph: Graph, found: Found) -> Iterator[Remark]:

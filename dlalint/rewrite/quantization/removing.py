@@ -12,7 +12,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from dlalint.rewrite.applying import drop_unread
 from dlalint.rewrite.graph import Array, Graph, captured
 from dlalint.rewrite.quantization.carriers import Carriers, Clamp, carriers
-from dlalint.rewrite.quantization.pairs import Found
+from dlalint.rewrite.quantization.pairs import Baked, Found, reached
 
 
 class Removed(NamedTuple):
@@ -61,7 +61,7 @@ class _Made(NamedTuple):
 def _nodes(graph: Graph, found: Found, chosen: Carriers) -> list[_Made]:
     needed, pairs = _needed(graph, found), _made_by(graph, found)
     gone = {index for pair in found.pairs for index in (pair.quantizer, *pair.dequantizers) if index is not None}
-    gone.update(found.idle, (index for item in found.baked for index in item.nodes))
+    gone.update(index for item in found.baked for index in item.nodes)
     clamps: dict[int, list[Clamp]] = {}
     for clamp in chosen.clamps:
         clamps.setdefault(clamp.place, []).append(clamp)
@@ -71,8 +71,8 @@ def _nodes(graph: Graph, found: Found, chosen: Carriers) -> list[_Made]:
     for index, node in enumerate(graph.nodes):
         reads = tuple((position, pairs[name]) for position, name in enumerate(node.input) if name in pairs)
         made += [_Made(_clamp(graph, clamp, names), reads) for clamp in clamps.get(index, ())]
-        if index in baked and graph.proto.ir_version < 4:  # where every initializer has to be an input of the model
-            item = baked[index]
+        item = baked.get(index)
+        if item is not None and _by_node(graph, item):
             made.append(_Made(onnx.helper.make_node("Constant", [], [item.name], value=numpy_helper.from_array(item.array))))
         elif index not in gone and index in needed:
             made.append(_Made(_renamed(node, chosen), reads))
@@ -92,24 +92,11 @@ def _parents(graph: Graph, found: Found) -> tuple[int, ...]:
 
 
 def _needed(graph: Graph, found: Found) -> frozenset[int]:
-    """The nodes that are still of use: those that were not but for scales and zero points, and for the integers of constants, are not."""
+    """The nodes that outputs still depend on: those that only made scales, zero points and the integers of constants are none."""
     sources: dict[int, tuple[str, ...]] = {index: () for item in found.baked for index in item.nodes}
     for pair in found.pairs:
         sources.update((index, tuple(graph.nodes[index].input[:1])) for index in (pair.quantizer, *pair.dequantizers) if index is not None)
-
-    def reached(roots: list[int], stop: dict[int, tuple[str, ...]]) -> set[int]:
-        known: set[int] = set()
-        while roots:
-            index = roots.pop()
-            if index not in known:
-                known.add(index)
-                read = stop.get(index, (*graph.nodes[index].input, *captured(graph.nodes[index])))
-                roots += [graph.producers[name] for name in read if name in graph.producers]
-        return known
-
-    outputs = [graph.producers[name] for name in graph.outputs if name in graph.producers]
-    idle = set(range(len(graph.nodes))) - reached(list(outputs), {})
-    return frozenset(reached([*outputs, *idle], sources))
+    return reached(graph, sources)
 
 
 def _renamed(node: NodeProto, chosen: Carriers) -> NodeProto:
@@ -122,6 +109,11 @@ def _renamed(node: NodeProto, chosen: Carriers) -> NodeProto:
         del field[:]
         field.extend(new)
     return found
+
+
+def _by_node(graph: Graph, item: Baked) -> bool:
+    """Whether a constant has to be made by a node: where every initializer is an input of the model, and as an output of it."""
+    return graph.proto.ir_version < 4 or item.name in graph.outputs
 
 
 def _clamp(graph: Graph, clamp: Clamp, names: set[str]) -> NodeProto:
@@ -145,8 +137,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _tensors(graph: Graph, found: Found, chosen: Carriers, proto: ModelProto) -> Iterator[TensorProto]:
     read = {name for node in proto.graph.node for name in (*node.input, *captured(node))} | set(graph.outputs)
-    if graph.proto.ir_version >= 4:
-        yield from (graph.weights.new(item.array, item.name) for item in found.baked if item.name in read)
+    yield from (graph.weights.new(item.array, item.name) for item in found.baked if item.name in read and not _by_node(graph, item))
     grids = {pair.quantizer: pair.grid for pair in found.pairs}
     for clamp in chosen.clamps:
         if clamp.upper is not None and graph.opset >= 11:

@@ -44,7 +44,8 @@ def restored(graph: Graph, found: Found, removed: Removed, scales: Mapping[str, 
         cached += grid is not pair.grid
         nodes += _pair(graph, pair, grid, source, made[-1], proto)
         for reader, position in removed.readers[number]:
-            nodes[reader].input[position] = made[-1]
+            if nodes[reader].input[position] == feeds.get(name, name):  # else it reads something else than it should, and that has to show
+                nodes[reader].input[position] = made[-1]
     nodes += _behind_nodes(proto, nodes, frozenset(item.name for item in found.baked))
     del proto.graph.node[:]
     proto.graph.node.extend(in_order(nodes))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dlalint.calibration import layer_precisions
 from dlalint.calibration.cache import ENTROPY, Cache, to_text
-from dlalint.calibration.translated import Proof, Remark, Translated
+from dlalint.calibration.translated import Placed, Proof, Remark, Translated
 from dlalint.errors import DlalintError
 from dlalint.graph import Device
 from dlalint.model.inputs import Overrides
@@ -19,6 +19,7 @@ from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.numeric import Runner
 from dlalint.pipeline import Session
+from dlalint.plan import Outcome
 from dlalint.rewrite.fixing import ProofError
 from dlalint.rewrite.graph import Graph, parsed
 from dlalint.rewrite.quantization.carrying import Carried, carry
@@ -28,7 +29,7 @@ from dlalint.rewrite.quantization.marking import whole
 from dlalint.rewrite.quantization.normalizing import Joined, joined
 from dlalint.rewrite.quantization.pairs import Found, find
 from dlalint.rewrite.quantization.proving import Subject, prove
-from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks
+from dlalint.rewrite.quantization.recorded import recorded, regridded, remarks, unused
 from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
@@ -81,7 +82,7 @@ class Translator:
         graph = Graph(parsed(excise(path, KEEP_INTEGER_BYTES), path), self._session.view(path, overrides), weights)
         try:
             found = find(graph)
-            if not (found.pairs or found.baked or found.idle):
+            if not found.pairs and not found.baked:
                 cure = "Quantize it first, or give --inputs to calibrate it."
                 raise QuantizationError("it has no Q/DQ nodes", cure=cure, code="E159")
             made = removed(graph, found)
@@ -108,10 +109,10 @@ class Translator:
             pairs=len(found.pairs),
             constants=len(found.baked),
             scales=(*own, *carried.steps),
-            remarks=(*remarks(found, made, own), *regridded(graph, found), *_others(one, carried)),
-            nodes=sum(node.device is not Device.FOLDED for node in outcome.nodes),
+            remarks=(*remarks(found, made, own), *regridded(graph, found), *unused(graph, found), *_others(one, carried)),
             halves=halves(new, outcome, _places(made, one), frozenset(made.tensors), carried.scales, baked, flags.nameable),
-            dla_nodes=outcome.summary.dla_nodes,
+            before=_placed(self._session.check(graph.view, self._target)),
+            after=_placed(outcome),
         )
 
     def save(self, made: Made, places: Places, *, prove_it: bool = True, seed: int = 0) -> Proof | None:
@@ -159,6 +160,11 @@ class Translator:
 def listed(result: Translated) -> str:
     """The list of layer precisions, empty when every layer has INT8 scales."""
     return layer_precisions.to_text({item.layer: "fp16" for item in result.halves if item.layer})
+
+
+def _placed(outcome: Outcome) -> Placed:
+    nodes = sum(node.device is not Device.FOLDED for node in outcome.nodes)
+    return Placed(nodes, outcome.summary.dla_nodes, outcome.summary.loadables)
 
 
 def _places(made: Removed, one: Joined) -> frozenset[tuple[str, int]]:

@@ -77,6 +77,7 @@ def test_a_missing_zero_point_is_uint8(translate: Translate) -> None:
     assert found.cache.scales["x"] == pytest.approx(0.125 * 255 / 127)
     assert found.remarks("asymmetric") == ["x"]
     assert found.operators == ["Neg"]  # an input is what the user feeds
+    assert found.remarks("input") == ["x"]
 
 
 def test_the_type_of_opset_21(translate: Translate) -> None:
@@ -101,12 +102,20 @@ def test_pairs_in_a_row_and_side_by_side(translate: Translate) -> None:
 
 
 def test_what_nothing_reads_goes(translate: Translate) -> None:
-    """A Q node, a DQ node and a constant behind them without a reader."""
-    body = """a = Abs(x) q = QuantizeLinear(a, s, z) d = DequantizeLinear(q, s, z) e = DequantizeLinear(q, s, z) y = Neg(d)
-        p = QuantizeLinear(a, t, z) r = QuantizeLinear(t, s, z) k = DequantizeLinear(r, s, z)"""
+    """A Q node, a DQ node, a constant behind both, and what reads a DQ node, none of it behind an output."""
+    body = """a = Abs(x) q = QuantizeLinear(a, s, z) d = DequantizeLinear(q, s, z) [e] e = DequantizeLinear(q, s, z) y = Neg(d)
+        [p] p = QuantizeLinear(a, t, z) [r] r = QuantizeLinear(t, s, z) [k] k = DequantizeLinear(r, s, z) [n] n = Sin(e)"""
     found = translate(built(body))
     assert found.operators == ["Abs", "Neg"]
     assert found.cache.scales == {"a": 0.125}
+    assert found.remarks("unused") == ["e", "p", "r", "k", "n"]
+
+
+def test_a_constant_as_output(translate: Translate) -> None:
+    body = "q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) y = Neg(d) v = DequantizeLinear(w, s, z)"
+    found = translate(built(body, io="(float[1,2,4,4] x) => (float[1,2,4,4] y, float[2] v)", more=", int8[2] w = {1, 2}"))
+    assert found.operators == ["Neg", "Constant"]
+    assert found.told["proof"]["exact"]
 
 
 def test_scales_per_channel_on_an_activation(translate: Translate) -> None:

@@ -43,6 +43,7 @@ def test_text(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 HEAD = """model.onnx for orin-trt8.6, INT8 by a calibration cache
 PARTLY INT8: 2 Q/DQ pairs became 2 scales and 1 scale followed from them; 1 of 4 nodes have all the
 scales that INT8 takes.
+Predicted placement: 3 of 4 nodes on the DLA in 1 loadable; with Q/DQ nodes 2 of 7 in 2.
 
 Remarks
   asymmetric  a: it goes from 0 to 31.88: the symmetric scale that covers that makes a step 101%
@@ -50,7 +51,7 @@ Remarks
   relu  a: the pair cut off what is below zero; a Relu of 'a_before_relu' does that now
 
 Carried scales
-  a_before_relu: carried from a through Relu a/relu
+  a_before_relu: carried from a through Relu
 
 In FP16
   the weights 'w' were not quantized: Conv conv
@@ -87,7 +88,7 @@ def test_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert (told["schema"], told["model"], told["target"]) == (1, "model.onnx", "orin-trt8.6")
     assert (told["output"], told["cache"], told["layer_precisions"]) == ("a.onnx", "a.cache", None)
-    assert (told["pairs"], told["constants"], told["nodes"], told["int8_nodes"]) == (2, 0, 4, 1)
+    assert (told["pairs"], told["constants"], told["after"]["nodes"], told["after"]["int8_nodes"]) == (2, 0, 4, 1)
     assert [(item["tensor"], item["origin"], item["source"]) for item in told["scales"]] == [
         ("x", "pair", ""),
         ("a", "pair", ""),
@@ -128,7 +129,7 @@ def test_without_a_proof(model: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_every_scale_with_verbose(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = dlalint(capsys, "model.onnx", "-v")
-    assert "  a_before_relu  0.250984   31.875  carried from a through Relu a/relu\n" in out
+    assert "  a_before_relu  0.250984   31.875  carried from a through Relu\n" in out
     assert "  x                 0.125   15.875  its Q/DQ pair\n" in out
 
 
@@ -148,3 +149,38 @@ def test_free_dimensions(model: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(out)["proof"]["exact"]
     (taken,) = onnx.load("model.float.onnx").graph.input
     assert [dim.dim_param for dim in taken.type.tensor_type.shape.dim][2:] == ["H", "W"]
+
+
+def test_means_only_when_asked_for(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = "q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) a = GlobalAveragePool(d) y = Flatten(a)"
+    onnx.save(text(f"g (float[1,2,4,4] x) => (float[1,2] y) <float s = {{0.125}}, int8 z = {{0}}> {{ {body} }}"), model)
+    found = []
+    for option in ((), ("--infer-average-pool",)):
+        code, out, _ = dlalint(capsys, "model.onnx", "--format", "json", *option)
+        assert code == 0
+        told = json.loads(out)
+        found.append([item["tensor"] for item in told["scales"]])
+    assert found == [["x"], ["x", "a", "y"]]
+    assert told["fp16"] == []
+
+
+def test_only_weights_were_quantized(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No scale follows from them: the model is written, a cache is not."""
+    body = "k = DequantizeLinear(w, s) y = Conv(x, k)"
+    onnx.save(
+        text(f"g (float[1,2,4,4] x) => (float[1,2,4,4] y) <float s = {{0.125}}, int8[2,2,1,1] w = {{1, 2, 3, 4}}> {{ {body} }}"), model
+    )
+    code, out, _ = dlalint(capsys, "model.onnx")
+    assert code == 0
+    assert "NO SCALES: only 1 constant had Q/DQ nodes, and became floats. Calibrate the result with --inputs." in " ".join(out.split())
+    assert "Proof  original and result are bit-equal on 5 sets of inputs" in out
+    assert "--calib" not in out
+    assert {path.name for path in Path().iterdir()} == {"model.onnx", "model.float.onnx"}
+
+
+def test_inputs_write_no_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(text("g (float[1,2] x) => (float[1,2] y) { y = Relu(x) }"), model)
+    for option in (("-o", "a.onnx"), ("--in-place",), ("--layer-precisions", "a")):
+        code, _, err = dlalint(capsys, "model.onnx", "--inputs", "x.npz", *option)
+        assert code == 2
+        assert "--output: error[E512]: --inputs writes no model" in err
