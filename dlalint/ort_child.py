@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ from typing import Any, BinaryIO
 
 MAX_BYTES = 2 << 30  # of all outputs of one run
 KEPT = 4  # sessions: a proof goes between two models, five times and more
+CHUNK = 1 << 16  # elements looked at together: they stay in the cache from one step to the next
+LEAST = -100  # binary exponent: a tensor whose elements are all below 2**-100 is binned as if they were not
 ELEMENTS = frozenset("float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split())
 
 
@@ -45,6 +48,75 @@ def _send(out: BinaryIO, header: dict[str, Any], arrays: tuple[Any, ...] = ()) -
     out.flush()
 
 
+class Tally:
+    """What is kept of a tensor of floats over all runs: a few numbers, and a histogram of its absolute values with ``bins`` bins if any.
+
+    The histogram covers ``[0, 2**exponent)`` with the least exponent that holds all elements. Where a larger one comes the bins are merged,
+    so that it is the same whatever the order and the runs in which elements come.
+    """
+
+    def __init__(self, numpy: Any, bins: int) -> None:
+        self.numpy = numpy
+        self.low, self.high, self.smallest = math.inf, -math.inf, math.inf
+        self.nonfinite = self.count = 0
+        self.exponent = LEAST
+        self.counts = numpy.zeros(bins, numpy.int64)
+
+    def add(self, array: Any) -> None:
+        """Count the elements of an array of floats in."""
+        flat = array.reshape(-1)
+        self.count += flat.size
+        for start in range(0, flat.size, CHUNK):
+            chunk = flat[start : start + CHUNK]
+            self._add(chunk.astype("float32") if chunk.itemsize == 2 else chunk)
+
+    def _add(self, chunk: Any) -> None:
+        low, high = float(chunk.min()), float(chunk.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            finite = chunk[self.numpy.isfinite(chunk)]
+            self.nonfinite += chunk.size - finite.size
+            if finite.size:
+                self._add(finite)
+            return
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        if low > 0 or high < 0:
+            self.smallest = min(self.smallest, low if low > 0 else -high)
+        elif low < 0 or high > 0:
+            self.smallest = min(self.smallest, self._smallest(chunk))
+        if self.counts.size:
+            self._bin(chunk, max(-low, high))
+
+    def _smallest(self, chunk: Any) -> float:
+        """The smallest absolute value but zero, of which there is one: that of the smallest bits without their sign."""
+        bits = chunk.view(f"uint{8 * chunk.itemsize}") << 1
+        bits -= 1  # zero becomes the largest
+        found = self.numpy.asarray((bits.min() >> 1) + 1, bits.dtype)
+        return float(found.view(chunk.dtype))
+
+    def _bin(self, chunk: Any, largest: float) -> None:
+        numpy, bins = self.numpy, self.counts.size
+        exponent = max(math.frexp(largest)[1], LEAST)
+        if exponent > self.exponent:
+            self._widen(exponent)
+        scaled = numpy.abs(chunk)
+        scaled *= scaled.dtype.type(math.ldexp(bins, -self.exponent))  # by a power of two: nothing is rounded
+        self.counts += numpy.bincount(scaled.astype("int32"), minlength=bins)
+
+    def _widen(self, exponent: int) -> None:
+        bins = self.counts.size
+        together = min(1 << min(exponent - self.exponent, 64), bins)
+        merged = self.counts.reshape(-1, together).sum(1)
+        self.counts = self.numpy.zeros(bins, self.numpy.int64)
+        self.counts[: merged.size] = merged
+        self.exponent = exponent
+
+    def numbers(self) -> tuple[float, ...]:
+        """Least, largest and smallest absolute element but zero, of the finite ones; how many are not finite, and how many there are."""
+        if self.low > self.high:
+            return 0.0, 0.0, 0.0, self.nonfinite, self.count
+        return self.low, self.high, 0.0 if self.smallest == math.inf else self.smallest, self.nonfinite, self.count
+
+
 class _Server:
     def __init__(self, source: BinaryIO, out: BinaryIO, numpy: Any, runtime: Any) -> None:
         self.source = source
@@ -52,6 +124,9 @@ class _Server:
         self.numpy = numpy
         self.runtime = runtime
         self.sessions: dict[str, Any] = {}
+        self.tallies: dict[str, Tally] = {}
+        self.bins = self.batches = 0
+        self.live: dict[str, Any] = {}  # what the pieces of a model that are still to run take
 
     def serve(self) -> None:
         """Answer requests until the other side closes."""
@@ -77,10 +152,22 @@ class _Server:
                 signal.alarm(0)
 
     def _answered(self, request: dict[str, Any], feeds: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        if request["job"] == "forget":
+        job = request["job"]
+        if job == "forget":
             self.sessions.pop(request["key"], None)
             return {}, ()
-        return self._interface(request) if request["job"] == "interface" else self._run(request, feeds)
+        if job in ("interface", "run"):
+            return self._interface(request) if job == "interface" else self._run(request, feeds)
+        if job == "tallied":
+            return self._tallied(request["names"])
+        if job == "tally":
+            self.tallies, self.bins, self.batches, self.live = {}, request["bins"], 0, {}
+        elif job == "feed":
+            self.live = feeds
+            self.batches += 1
+            self._tally(request["tally"], feeds)
+        sizes = self._piece(request) if job == "piece" else []
+        return {"batches": self.batches, "sizes": sizes}, ()
 
     def _array(self, dtype: str, shape: list[int]) -> Any:
         array = self.numpy.empty(shape, dtype)
@@ -99,9 +186,22 @@ class _Server:
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 4
             options.enable_cpu_mem_arena = False  # several sessions live at once: none may keep what it does not use
-            session = self.runtime.InferenceSession(request["model"], options, providers=["CPUExecutionProvider"])
+            session = self._opened(request, options)
         self.sessions[key] = session
         return session
+
+    def _opened(self, request: dict[str, Any], options: Any) -> Any:
+        model = request["model"]
+        if "home" not in request:
+            return self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        with open(model, "rb") as file:
+            data = file.read()
+        own = os.getcwd()
+        os.chdir(request["home"])  # where a model without a path of its own has its side files
+        try:
+            return self.runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        finally:
+            os.chdir(own)
 
     def _interface(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
         session = self._session(request)
@@ -119,6 +219,34 @@ class _Server:
             return {"error": f"its outputs hold more than {MAX_BYTES >> 30} GiB"}, ()
         arrays = tuple(self.numpy.asarray(value, order="C") for value in found)
         return {"arrays": [[name, str(array.dtype), list(array.shape)] for name, array in zip(names, arrays)]}, arrays  # noqa: B905
+
+    def _piece(self, request: dict[str, Any]) -> list[int]:
+        """Run a piece of a model on what is there, count its tensors, and keep what later pieces take."""
+        session = self._session(request)
+        names = request["gives"]
+        found = session.run(names, {name: self.live[name] for name in request["takes"]}) if names else []
+        given = dict(zip(names, found))  # noqa: B905
+        del found
+        sizes = [given[name].nbytes for name in request["tally"]]
+        kept = frozenset(request["keeps"])
+        self.live = {name: value for name, value in {**self.live, **given}.items() if name in kept}
+        self._tally(request["tally"], given)
+        return sizes
+
+    def _tally(self, names: list[str], arrays: dict[str, Any]) -> None:
+        for name in names:
+            if name not in self.tallies:
+                self.tallies[name] = Tally(self.numpy, self.bins)
+            self.tallies[name].add(arrays.pop(name) if name not in self.live else arrays[name])
+
+    def _tallied(self, names: list[str]) -> tuple[dict[str, Any], tuple[Any, ...]]:
+        numpy = self.numpy
+        found = [self.tallies[name] for name in names]
+        numbers = numpy.array([tally.numbers() for tally in found], "float64").reshape(-1, 5)
+        counts = numpy.array([tally.counts for tally in found], "int64").reshape(len(found), -1)
+        arrays = {"numbers": numbers, "exponents": numpy.array([tally.exponent for tally in found], "int64"), "counts": counts}
+        described = [[name, str(array.dtype), list(array.shape)] for name, array in arrays.items()]
+        return {"arrays": described, "batches": self.batches}, tuple(arrays.values())
 
 
 def main() -> None:

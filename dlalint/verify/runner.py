@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,14 +69,9 @@ class Runner:
         ``model`` is a path, beside which its side files lie, or a serialized model without side files. Raises :class:`RunError` when
         onnxruntime refuses it, dies or takes too long, another :class:`DlalintError` when it is no model that can be read.
         """
-        arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}
-        odd = next((name for name, array in arrays.items() if str(array.dtype) not in ELEMENTS), None)
-        if odd is not None:
-            what, cure = f"it is fed with {arrays[odd].dtype}", "Feed numbers of up to 64 bits in the machine's byte order."
-            raise UsageError(what, where=f"input {quoted(odd)}", cure=cure, code="E520")
-        described = [[name, str(array.dtype), list(array.shape)] for name, array in arrays.items()]
+        described, arrays = sendable(feeds)
         names = None if wanted is None else list(wanted)
-        _, found = self._ask(model, {"job": "run", "feeds": described, "wanted": names}, list(arrays.values()))
+        _, found = self._ask(model, {"job": "run", "feeds": described, "wanted": names}, arrays)
         if names is not None and set(names) != set(found):
             self._process.nonsense()
         return found
@@ -90,8 +85,8 @@ class Runner:
         header, _ = self._ask(model, {"job": "interface", "feeds": []})
         source = self._source(model)
         try:
-            inputs = {name: _type(kind, shape, name, source) for name, kind, shape in header["inputs"]}
-            outputs = {name: _type(kind, shape, name, source) for name, kind, shape in header["outputs"]}
+            inputs = {name: tensor_type(kind, shape, source.declared.get(name)) for name, kind, shape in header["inputs"]}
+            outputs = {name: tensor_type(kind, shape, source.declared.get(name)) for name, kind, shape in header["outputs"]}
         except (KeyError, TypeError, ValueError):
             self._process.nonsense()
         return Interface(inputs, {name: outputs[name] for name in source.outputs if name in outputs})
@@ -106,16 +101,36 @@ class Runner:
     ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         source = self._source(model)
         key = f"{source.path} {_stamp((source.path, *source.sides))}"
+        return self.exchange({**request, "model": source.path, "key": key}, arrays, source.where)
+
+    def located(self, model: str | bytes) -> tuple[str, str]:
+        """The path of a model's file, and what messages call it. Raises as :meth:`outputs` does when it or a side file cannot be read."""
+        source = self._source(model)
+        return source.path, source.where
+
+    @property
+    def folder(self) -> str:
+        """Where files for the child may be put: they go with it."""
+        return self._process.folder
+
+    def exchange(
+        self, request: Mapping[str, Any], arrays: Sequence[NDArray[Any]], where: str
+    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """One request to the child and its answer: header, and arrays by name. Raises :class:`RunError` at ``where``."""
         try:
-            header, found = self._process.ask({**request, "model": source.path, "key": key}, arrays)
+            header, found = self._process.ask(request, arrays)
             if "error" in header:
                 said = refusal(str(header["error"]), self._process.folder)
                 cure = "Update onnxruntime." if any(text in said for text in _NEWER) else "Check the model: onnx.checker.check_model."
                 raise RunError(f"onnxruntime cannot run it: {said}", cure=cure)
         except RunError as error:
-            error.where = error.where or source.where
+            error.where = error.where or where
             raise
         return header, found
+
+    def nonsense(self) -> NoReturn:
+        """End a child whose answer cannot be understood. Raises :class:`RunError`."""
+        self._process.nonsense()
 
     def _source(self, model: str | bytes) -> _Source:
         path = os.path.abspath(model) if isinstance(model, str) else self._written(model)
@@ -152,6 +167,16 @@ class Runner:
         return path
 
 
+def sendable(feeds: Mapping[str, NDArray[Any]]) -> tuple[list[list[Any]], list[NDArray[Any]]]:
+    """The arrays as a request describes and sends them. Raises :class:`UsageError` for one that is not of numbers of up to 64 bits."""
+    arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}
+    odd = next((name for name, array in arrays.items() if str(array.dtype) not in ELEMENTS), None)
+    if odd is not None:
+        what, cure = f"it is fed with {arrays[odd].dtype}", "Feed numbers of up to 64 bits in the machine's byte order."
+        raise UsageError(what, where=f"input {quoted(odd)}", cure=cure, code="E520")
+    return [[name, str(array.dtype), list(array.shape)] for name, array in arrays.items()], list(arrays.values())
+
+
 def _look(given: str, where: str) -> _Source:
     """Read the structure of a model. Refuses side files that are missing, unfetched or outside of its folder."""
     model, path = load(given), os.path.abspath(given)
@@ -178,11 +203,11 @@ def _stamp(paths: Sequence[str]) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _type(kind: Any, shape: Any, name: Any, source: _Source) -> TensorType:
+def tensor_type(kind: object, shape: Sequence[object], declared: TensorType | None) -> TensorType:
+    """What onnxruntime says of a tensor. A scalar and a tensor of free rank look alike there: which it is the file has ``declared``."""
     element = str(kind)
     if element.startswith("tensor("):
         element = element[7:-1]
-    declared = source.declared.get(name)
     if not shape and (declared is None or declared.shape is None):
         return TensorType(_NAMES.get(element, element), None)
     dims = tuple(dim if isinstance(dim, str) or (type(dim) is int and dim >= 0) else None for dim in shape)
