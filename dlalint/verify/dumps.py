@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -20,9 +20,23 @@ from dlalint.verify.trtexec_output import MalformedError, parse
 MAX_BYTES = 4 << 30  # of all arrays of a file
 MAX_TEXT_BYTES = 2 << 30
 MAX_MEMBERS = 100_000
+_ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
+_ARRAY = b"\x93NUMPY"
+_SOLE = "the array"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NAME_BYTES = 65535  # of a zip archive's member
 _AGAIN = "Write it again: dlalint run MODEL -o FILE, or numpy.savez."
+
+
+Found = TypeVar("Found")
+
+
+class Header(NamedTuple):
+    """What an array file says of its array before the elements."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
 
 
 class DumpError(DlalintError):
@@ -40,8 +54,8 @@ def read(path: str) -> tuple[dict[str, NDArray[Any]], bool]:
         with _opened(path) as file:
             head = file.read(512)
             file.seek(0)
-            if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-                return _read_npz(file), True
+            if head[:4] in _ARCHIVE:
+                return _read_npz(file, _elements), True
             if head.lstrip()[:1] != b"[":
                 raise DumpError(_kind(head), cure="Give an .npz file, or what trtexec --exportOutput wrote.", code="E141")
             if os.fstat(file.fileno()).st_size > MAX_TEXT_BYTES:
@@ -60,6 +74,35 @@ def read_npz(path: str) -> dict[str, NDArray[Any]]:
     if not typed:
         raise DumpError("text of trtexec, not an .npz file", where=path, cure="Save the arrays with numpy.savez.", code="E141")
     return arrays
+
+
+def read_arrays(path: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` file by name; that of an ``.npy`` file has the name "". Raises as :func:`read_npz` does."""
+    return _reading(
+        path, lambda file: _read_npz(file, _elements), lambda file: {"": _elements(file, os.fstat(file.fileno()).st_size, _SOLE)}
+    )
+
+
+def read_headers(path: str) -> dict[str, Header]:
+    """Shapes and element types of what :func:`read_arrays` gives, which are all that is read of the file. Raises as it does."""
+    return _reading(path, lambda file: _read_npz(file, _header), lambda file: {"": _header(file, 0, _SOLE)})
+
+
+def _reading(path: str, npz: Callable[[BinaryIO], dict[str, Found]], npy: Callable[[BinaryIO], dict[str, Found]]) -> dict[str, Found]:
+    try:
+        with _opened(path) as file:
+            head = file.read(512)
+            file.seek(0)
+            if head[:4] in _ARCHIVE:
+                return npz(file)
+            if not head.startswith(_ARRAY):
+                raise DumpError(_kind(head), cure="Give .npz or .npy files.", code="E141")
+            return _undamaged(lambda: npy(file), "file")
+    except DlalintError as error:
+        error.where = error.where or path
+        raise
+    except MemoryError:
+        raise LimitError("it does not fit into memory", where=path, cure="Split it into several files.", code="E206") from None
 
 
 class _Pieces:
@@ -109,7 +152,7 @@ def _opened(path: str) -> BinaryIO:
 def _kind(head: bytes) -> str:
     if not head:
         return "the file is empty"
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(_ARRAY):
         return "a single array without a name (.npy)"
     if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
         return "a Python pickle, which is never loaded"
@@ -118,46 +161,66 @@ def _kind(head: bytes) -> str:
     return "no file of tensors"
 
 
-def _read_npz(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_BYTES:
-                raise LimitError(f"it unpacks to more than {MAX_BYTES >> 30} GiB", cure="Dump fewer tensors.", code="E206")
-            arrays: dict[str, NDArray[Any]] = {}
-            for member in members:
-                name = member.filename.removesuffix(".npy")
-                if name in arrays or name == member.filename:
-                    fault = "there twice" if name in arrays else "no .npy array"
-                    raise DumpError(f"its member {quoted(member.filename)} is {fault}", cure=_AGAIN)
-                arrays[name] = _array(archive, member, name)
-    except (DlalintError, MemoryError):
-        raise
-    except Exception as error:  # zipfile, its compressions and numpy raise all kinds of things on a damaged file
-        raise DumpError(f"the .npz file is damaged ({_said(error)})", cure=_AGAIN) from None
+def _header(stream: IO[bytes], _: int, what: str) -> Header:
+    """Shape, order and element type of an array. No pickle is ever loaded."""
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise DumpError(f"{what} has format {version[0]}.{version[1]}", cure=_AGAIN)
+    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = header(stream)
+    if dtype.hasobject:
+        raise DumpError(f"{what} is a Python pickle, which is never loaded", cure="Save arrays of numbers.")
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise DumpError(f"{what} is of {dtype}", cure="Save arrays of numbers of at most 64 bits.")
+    if any(dim < 0 for dim in shape):
+        raise DumpError(f"{what} is damaged: its bytes do not make {shape}", cure=_AGAIN)
+    return Header(shape, dtype, fortran)
+
+
+def _elements(stream: IO[bytes], there: int, what: str) -> NDArray[Any]:
+    """One array of a file or member of ``there`` bytes. Its header is checked before anything is allocated."""
+    shape, dtype, fortran = _header(stream, there, what)
+    size = prod(shape) * dtype.itemsize
+    if MAX_BYTES < size <= there:
+        raise LimitError(f"{what} has more than {MAX_BYTES >> 30} GiB", cure="Split it into several files.", code="E206")
+    data = stream.read(size + 1) if size <= there else b""
+    if len(data) != size:
+        raise DumpError(f"{what} is damaged: its bytes do not make {shape}", cure=_AGAIN)
+    flat = np.frombuffer(data, dtype)
+    return flat.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F" if fortran else "C")
+
+
+def _read_npz(file: BinaryIO, part: Callable[[IO[bytes], int, str], Found]) -> dict[str, Found]:
+    """The ``part`` of each array of an archive, by name."""
+    arrays = _undamaged(lambda: _members(file, part), ".npz file")
     if not arrays:
         raise DumpError("the .npz file holds no array", cure=_AGAIN)
     return arrays
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    """One array. Its header is checked before anything is allocated, and no pickle is ever loaded."""
-    with archive.open(member) as stream:
-        version = npy.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise DumpError(f"the array {quoted(name)} has format {version[0]}.{version[1]}", cure=_AGAIN)
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = header(stream)
-        if dtype.hasobject:
-            raise DumpError(f"the array {quoted(name)} is a Python pickle, which is never loaded", cure="Save arrays of numbers.")
-        if dtype.kind not in "biuf" or dtype.itemsize > 8:
-            raise DumpError(f"the array {quoted(name)} is of {dtype}", cure="Save arrays of numbers of at most 64 bits.")
-        size = prod(shape) * dtype.itemsize
-        data = stream.read(size + 1) if 0 <= size <= member.file_size else b""
-        if len(data) != size or any(dim < 0 for dim in shape):
-            raise DumpError(f"the array {quoted(name)} is damaged: its bytes do not make {shape}", cure=_AGAIN)
-    flat = np.frombuffer(data, dtype)
-    return flat.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F" if fortran else "C")
+def _undamaged(read: Callable[[], dict[str, Found]], what: str) -> dict[str, Found]:
+    try:
+        return read()
+    except (DlalintError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, its compressions and numpy raise all kinds of things on a damaged file
+        raise DumpError(f"the {what} is damaged ({_said(error)})", cure=_AGAIN) from None
+
+
+def _members(file: BinaryIO, part: Callable[[IO[bytes], int, str], Found]) -> dict[str, Found]:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_BYTES:
+            raise LimitError(f"it unpacks to more than {MAX_BYTES >> 30} GiB", cure="Dump fewer tensors.", code="E206")
+        arrays: dict[str, Found] = {}
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name in arrays or name == member.filename:
+                fault = "there twice" if name in arrays else "no .npy array"
+                raise DumpError(f"its member {quoted(member.filename)} is {fault}", cure=_AGAIN)
+            with archive.open(member) as stream:
+                arrays[name] = part(stream, member.file_size, f"the array {quoted(name)}")
+    return arrays
 
 
 def _parsed(data: bytes) -> dict[str, NDArray[Any]]:

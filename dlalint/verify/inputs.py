@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlalint.errors import LimitError, UsageError
-from dlalint.graph import TensorType, shape_in_words
+from dlalint.graph import Shape, TensorType, shape_in_words
 from dlalint.model.tensors import quoted
 from dlalint.ort_child import ELEMENTS
 
@@ -96,7 +96,7 @@ def fitted(types: Mapping[str, TensorType], given: Mapping[str, NDArray[Any]], w
 
 
 def _fitted(name: str, kind: TensorType, array: NDArray[Any], where: str) -> NDArray[Any]:
-    if kind.shape is not None and not _matches(array.shape, kind):
+    if kind.shape is not None and not matches(array.shape, kind.shape):
         what = f"the array for {quoted(name)} is {shape_in_words(array.shape)}, the input {shape_in_words(kind.shape)}"
         raise UsageError(what, where=where, cure="Give it the shape of the input.", code="E521")
     if kind.dtype not in ELEMENTS or str(array.dtype) == kind.dtype:
@@ -114,8 +114,6 @@ def _fitted(name: str, kind: TensorType, array: NDArray[Any], where: str) -> NDA
         return array.astype(wanted)
 
 
-def _matches(shape: tuple[int, ...], kind: TensorType) -> bool:
-    assert kind.shape is not None
-    return len(shape) == len(kind.shape) and all(
-        not isinstance(dim, int) or dim == size for size, dim in zip(shape, kind.shape, strict=True)
-    )
+def matches(shape: tuple[int, ...], wanted: Shape) -> bool:
+    """Whether an array of ``shape`` is one of the shape ``wanted``, of which dimensions may be free."""
+    return len(shape) == len(wanted) and all(not isinstance(dim, int) or dim == size for size, dim in zip(shape, wanted, strict=True))

@@ -60,10 +60,10 @@ class Flow:
                 pending.extend(self.maker[name] for name in self.reads[index] if name in self.maker)
         return frozenset(found)
 
-    def pieces(self, wanted: Collection[str], size: Callable[[str], int], movable: Callable[[str], bool], budget: int) -> tuple[Piece, ...]:
+    def pieces(self, wanted: Collection[str], size: Callable[[str], int], budget: int, held: Collection[str]) -> tuple[Piece, ...]:
         """The model cut so that the ``wanted`` tensors of a piece have ``budget`` bytes together, as far as that can be.
 
-        ``movable`` says whether a tensor can be handed from one piece to the next.
+        None of the tensors ``held`` is handed from one piece to another.
         """
         needed = self.needed(wanted)
         order = [index for index in sorted(needed) if not self.changing.isdisjoint(self.graph.nodes[index].outputs)]
@@ -78,7 +78,7 @@ class Flow:
                 total = 0
             parts[-1].append(index)
             total += added
-            blocked = max([blocked, *(last.get(name, 0) for name in names if not movable(name))])
+            blocked = max([blocked, *(last.get(name, 0) for name in names if name in held)])
         return self._linked(parts, wanted)
 
     def _linked(self, parts: Sequence[Sequence[int]], wanted: Collection[str]) -> tuple[Piece, ...]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from dlalint import ort_child
 from dlalint.errors import DlalintError
 
+REFUSED = "E303"
 _HEADER_BYTES = 64 << 20
 _SHOWN = 300
 _CUTOFF = 4000  # characters of a message that are looked at
@@ -36,7 +37,7 @@ _PLACE = re.compile(r"/\S+\.(?:cc|h|cpp):\d+ [^()]*\((?:[^()]|\([^()]*\))*\) ")
 class RunError(DlalintError):
     """onnxruntime refused a model or its inputs (E303), died (E304), took too long (E305), or is not there (E306)."""
 
-    default_code = "E303"
+    default_code = REFUSED
 
 
 class Process:

@@ -20,7 +20,7 @@ from dlalint.model.tensors import quoted
 from dlalint.ort_child import ELEMENTS
 from dlalint.verify.inputs import fitted
 from dlalint.verify.pieces import Piece, Pieces
-from dlalint.verify.process import RunError
+from dlalint.verify.process import REFUSED, RunError
 from dlalint.verify.runner import Runner, sendable, tensor_type
 
 BUDGET = 256 << 20  # bytes of tensors that one run hands out
@@ -192,7 +192,25 @@ class Survey:
                 return self._budget // _UNKNOWN
             return prod(dim for dim in dims if dim is not None) * int(dtype_size(kind.dtype))
 
-        return self._model.flow.pieces(self._is_wanted, size, lambda name: self._types[name].dtype in ELEMENTS, self._budget)
+        for movable in (ELEMENTS, FLOATS):
+            held = frozenset(name for name, kind in self._types.items() if kind.dtype not in movable)
+            pieces = self._model.flow.pieces(self._is_wanted, size, self._budget, held)
+            if len(pieces) < 2 or self._open(pieces):
+                return pieces
+        return self._model.flow.pieces(self._is_wanted, size, self._budget, self._types)
+
+    def _open(self, pieces: Sequence[Piece]) -> bool:
+        """Whether onnxruntime takes all pieces: it infers shapes from integers, and misses those that come from another piece."""
+        for piece in pieces:
+            if piece not in self._files:
+                try:
+                    self._ask({**self._written(piece), "job": "interface", "feeds": []})
+                except RunError as error:
+                    if error.code != REFUSED:
+                        raise
+                    del self._files[piece]
+                    return False
+        return True
 
     def _asked_types(self) -> dict[str, TensorType]:
         request = self._file(self._model.whole(self._model.flow.made()))

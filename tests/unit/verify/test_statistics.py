@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
 from dlalint.verify import RunError, Runner, feeds
-from dlalint.verify.statistics import BINS, Range, histograms, ranges
+from dlalint.verify.statistics import BINS, Range, histograms, ranges, surveying
 
 from .conftest import Make
 
@@ -34,6 +34,21 @@ BRANCHES = """(float[N, 4] x, bool c) => (float[N, 4] y) <float[4] w = {1, -2, 3
     d = Add(b, l)
     r = Reshape(d, s)
     y = Mul(r, l)
+}"""
+RESIZE = """(float[1, 2, H, W] x) => (float[1, 2, K, L] y, float[1, 4, H, W] b)
+    <int64 two = {2}, int64 three = {3}, int64[1] front = {0}, int64[1] none = {0}, int64[1] half = {2}> {
+    t = Shape(x)
+    h = Gather(t, two)
+    w = Gather(t, three)
+    b = Concat <axis = 1> (x, x)
+    a = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (x)
+    hs = Unsqueeze(h, front)
+    ws = Unsqueeze(w, front)
+    m = Concat <axis = 0> (hs, ws)
+    s = Shape(a)
+    n = Slice(s, none, half)
+    c = Concat <axis = 0> (n, m)
+    y = Resize <mode = "nearest"> (a, , , c)
 }"""
 F16 = "(float16[N] x) => (double[N] y, float16[N] h) { h = Neg(x) y = Cast <to = 11> (h) }"
 
@@ -154,6 +169,15 @@ def test_a_size_that_is_free_and_an_unknown_one(runner: Runner, make: Make) -> N
     for budget in (WHOLE, 9000, SINGLE):
         found = ranges(runner, model, batches, budget=budget)
         assert found == {name: _range(expected[name]) for name in ("x", "a", "b", "c", "d", "y")}
+
+
+def test_shapes_that_onnxruntime_must_see_computed(runner: Runner, make: Make) -> None:
+    model = make(RESIZE)
+    batches = [{"x": x} for x in _normal((1, 2, 6, 8), 2)]
+    expected = _tensors(model, batches)
+    with surveying(runner, model, budget=768) as survey:
+        survey.run(batches)
+        assert {name: found for name, found, _ in survey.found()} == {name: _range(expected[name]) for name in ("x", "b", "a", "y")}
 
 
 def test_the_same_twice(runner: Runner, models: Path) -> None:
