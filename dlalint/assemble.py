@@ -9,6 +9,7 @@ from dlalint.engine.check import Checker
 from dlalint.engine.memory import macs, weight_elements
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
+from dlalint.fp16.reach import reach
 from dlalint.graph import Device, dtype_size
 from dlalint.graphview import GraphView
 from dlalint.int8.coverage import coverage, needs
@@ -26,6 +27,8 @@ def assemble(
     findings = diagnose(view, placed, book, checker, ids, in_fp16, measured)
     scales = measured.scales if placed.rules.target.precision == "int8" and "int8.calibrator" in placed.rules.limits else None
     found = needs(placed, view.model.graph, scales) if scales is not None else None
+    ranges = measured.ranges if placed.rules.target.precision == "fp16" else None
+    reached = reach(placed, view.model.graph, ranges) if ranges is not None else None
     node_devices = devices_of_nodes(view, placed)
     nodes = _nodes(view, placed, ids, node_devices, findings)
     boundaries = _boundaries(placed)
@@ -43,8 +46,9 @@ def assemble(
         placed.partition,
         boundaries,
         findings,
-        unchecked(placed, book, findings, found),
+        unchecked(placed, book, findings, found, reached),
         coverage=coverage(placed, found, scales) if scales is not None and found is not None else None,
+        reach=reached,
     )
 
 

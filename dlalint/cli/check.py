@@ -11,7 +11,8 @@ import click
 from dlalint.cli import output
 from dlalint.cli.formats import FORMATS, Wanted, wanted, write
 from dlalint.cli.judging import Judged, judge
-from dlalint.cli.options import dimensions, fits, int8, known, look, some_targets
+from dlalint.cli.options import dimensions, fits, fits_fp16, inputs, int8, known, look, some_targets
+from dlalint.cli.range_inputs import Meter
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.config import Config
 from dlalint.errors import DlalintError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @some_targets
 @dimensions()
 @int8
+@inputs
 @click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
@@ -66,6 +68,7 @@ def command(
     others: str | None,
     no_others: bool,
     quiet: int,
+    data: str | None,
     **given: Any,
 ) -> int:
     """Lint ONNX models against the limits of the DLA and predict what TensorRT places on it.
@@ -81,24 +84,31 @@ def command(
     measured = known(given.pop("calibration"), given.pop("layer_precisions"))
     options = from_command_line(**given, others=compared)
     accepted = _baseline(baseline)
-    with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session:
+    with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session, Meter(data) as meter:
         settings = read_config(config, session.rules)
-        _refuse(settings, session.rules, options, measured)
-        results = _check(session, find_models(models), settings, options, measured)
+        _refuse(settings, session.rules, options, measured, meter)
+        results = _check(session, find_models(models), settings, options, measured, meter)
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, accepted) for result in results]
         _report(results, session.rules, reports, **shown)
+    return _exit_code(results, may_fail=not exit_zero and write_baseline is None)
+
+
+def _exit_code(results: Sequence[Judged | Failure], *, may_fail: bool) -> int:
     if any(isinstance(result, Failure) or _crashed(result) for result in results):
         return 2  # what was not fully analysed is never a success
-    return int(not exit_zero and write_baseline is None and any(_fails(result) for result in results))
+    return int(may_fail and any(_fails(result) for result in results))
 
 
-def _refuse(config: Config, book: RuleSet, options: Mapping[str, Any], measured: Measured) -> None:
+def _refuse(config: Config, book: RuleSet, options: Mapping[str, Any], measured: Measured, meter: Meter) -> None:
     """Say what is wrong with an option before anything is checked. Raises :class:`UsageError`."""
     bound = bind(config, book, options)
+    stated = {bound.effective.settings.precision, *(layer.values.get("precision") for layer in config.layers)}
     if measured.scales is not None:
-        fits(measured.scales, {bound.effective.settings.precision, *(layer.values.get("precision") for layer in config.layers)})
+        fits(measured.scales, stated)
+    if meter.given is not None:
+        fits_fp16(stated)
 
 
 def _crashed(result: Judged) -> bool:
@@ -106,7 +116,7 @@ def _crashed(result: Judged) -> bool:
 
 
 def _check(
-    session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured
+    session: Session, paths: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured, meter: Meter
 ) -> list[Judged | Failure]:
     """The outcome of every model on every target; a model that cannot be checked is said so and does not stop the others."""
     results: list[Judged | Failure] = []
@@ -114,7 +124,8 @@ def _check(
     for path in paths:
         try:
             bound = bind(config, session.rules, options, path)
-            found, needed = judge(session, opened(session, path, bound, options), bound, config, measured)
+            view = opened(session, path, bound, options)
+            found, needed = judge(session, view, bound, config, meter.measured(view, bound.targets, measured))
             results += found
             used |= needed
         except DlalintError as error:

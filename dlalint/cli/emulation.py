@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlalint.cli import differences, output
@@ -13,10 +13,11 @@ from dlalint.pipeline import Session
 from dlalint.report.layout import Row, Span, counted, spans, table, wrapped
 
 if TYPE_CHECKING:
+    from dlalint.graph import TensorType
     from dlalint.rewrite.emulation import Emulation, Feeds
     from dlalint.rewrite.rounding import Point
     from dlalint.target import Target
-    from dlalint.verify import Difference, Runner, Tolerance
+    from dlalint.verify import Difference, Interface, Tolerance
 
 _SHOWN = 30  # tensors, unless everything is asked for
 _LEGEND = (
@@ -28,8 +29,8 @@ _MODELLED = (
     " fuse more layers, or keep one on the GPU in FP32."
 )
 _BEYOND = (
-    "FP16 ends at 65504. What is beyond becomes infinite, here as on the GPU; the open NVDLA hardware counts it as saturated, so that a DLA"
-    " may go on with 65504 instead, which is as wrong."
+    "What is beyond FP16's last number becomes infinite, here as on the GPU; the open NVDLA hardware counts it as saturated, so that a DLA"
+    " may go on with the last number instead, which is as wrong."
 )
 
 
@@ -48,12 +49,14 @@ def report(
     timeout: float,
 ) -> int:
     """Emulate, write the report, and return the exit code. Raises :class:`DlalintError`."""
+    from dlalint.cli.verify import fixed_types
     from dlalint.rewrite.emulation import emulate
     from dlalint.verify import Runner
 
     with Session() as session, Runner(timeout) as runner, progress(f"reading {other}") as tell:
         target = chosen(session.rules, target_name, "fp16")
-        sets = _inputs(runner, reference, inputs, seed, batch, shapes)
+        interface = runner.interface(reference)
+        sets = _Sets(fixed_types(runner, reference, overrides(shapes, batch)) or interface.inputs, interface, inputs, seed)
         found = emulate(runner, session, reference, other, target, sets, tolerance=tolerance, names=names, progress=tell)
     models = (reference,) if reference == other else (reference, other)
     source = "given" if inputs else f"random, seed {seed}"
@@ -64,18 +67,23 @@ def report(
     return int(found.first is not None)
 
 
-def _inputs(
-    runner: Runner, model: str, files: Sequence[str], seed: int, batch: int | None, shapes: tuple[str, ...]
-) -> list[tuple[str, Feeds]]:
-    """The sets to run on: those of the files, else one that is made up."""
-    from dlalint.cli.verify import fixed_types
-    from dlalint.verify import feeds, fitted
-    from dlalint.verify.dumps import read_npz
+class _Sets:
+    """The labelled sets of inputs to run on, as many times as they are asked for: those of the files, else one that is made up."""
 
-    types = fixed_types(runner, model, overrides(shapes, batch)) or runner.inputs(model)
-    if not files:
-        return [next(feeds(types, seed))]
-    return [(file, fitted(types, read_npz(file), file)) for file in files]
+    def __init__(self, types: Mapping[str, TensorType], interface: Interface, files: Sequence[str], seed: int) -> None:
+        from dlalint.verify.samples import batches
+
+        self._types, self._seed = types, seed
+        self._files = {file: batches(file, interface._replace(inputs=dict(types))) for file in files}
+
+    def __iter__(self) -> Iterator[tuple[str, Feeds]]:
+        from dlalint.verify import feeds
+
+        if not self._files:
+            yield next(feeds(self._types, self._seed))
+        for file, found in self._files.items():
+            for number, batch in enumerate(found, 1):
+                yield file if len(found) == 1 else f"{file} {number}", batch
 
 
 def _worst(found: Emulation) -> list[Difference]:
@@ -159,6 +167,9 @@ def _notes(found: Emulation, worst: Sequence[Difference], source: str) -> list[s
     if found.closed:
         holds = "node holds" if found.closed == 1 else "nodes hold"
         notes.append(f"{found.closed} {holds} a function or bodies; inside nothing is rounded.")
+    if found.small:
+        said = "tensor lies" if found.small == 1 else "tensors lie"
+        notes.append(f"{found.small} {said} below FP16's normal numbers as a whole, where it keeps fewer bits or none.")
     broken = sum(item.finite < item.elements for item in worst)
     if broken:
         notes.append(f"{counted(broken, 'tensor')} {'is' if broken == 1 else 'are'} not finite in FP32 already.")

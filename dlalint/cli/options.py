@@ -60,6 +60,12 @@ def int8(function: F) -> F:
     )(function)
 
 
+def inputs(function: F) -> F:
+    """``data``: what to measure tensors on; :mod:`dlalint.cli.range_inputs` reads it."""
+    help_text = "Run the model on an .npz file or a folder of them, or on made-up data, and check that its tensors fit FP16."
+    return click.option("--inputs", "data", metavar="FILE|DIR|random[:SEED]", help=help_text)(function)
+
+
 def look(function: F) -> F:
     """``verbose`` and ``no_color``: how a text report looks."""
     return _all(
@@ -96,6 +102,13 @@ def fits(scales: Scales, precisions: Collection[object]) -> None:
     if "int8" not in precisions:
         option = "--calibration" if scales.path else "--layer-precisions"
         raise UsageError("scales are for INT8", where=option, cure="Add --precision int8.", code="E532")
+
+
+def fits_fp16(precisions: Collection[object]) -> None:
+    """Refuse inputs to measure ranges on when nothing is built in FP16. Raises :class:`UsageError`."""
+    if not set(precisions) & {None, "fp16"}:
+        cure = "Leave it out, or --precision int8; `dlalint calibration` measures scales."
+        raise UsageError("ranges are checked for FP16", where="--inputs", cure=cure, code="E534")
 
 
 def goal(model: str, path: str | None, in_place: bool, beside: str) -> str:

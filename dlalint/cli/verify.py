@@ -57,7 +57,8 @@ def command(
     each input by its name. The exit code is 0 when all outputs of A agree with those of B, 1 when not, 2 when they cannot be compared.
 
     With --emulate fp16, B (A itself when it is left out) runs with its inputs, its weights and all that one layer hands to the next rounded
-    to FP16, and each layer is held against A in FP32; on the inputs given, else on the set "normal".
+    to FP16, and each layer is held against A in FP32; on the inputs given (files may hold many samples, or be a folder of such files),
+    else on the set "normal".
     """
     if only_inputs and not given["inputs"]:
         raise UsageError("there are no inputs to compare on", where="--only-inputs", cure="Give --inputs too.", code="E522")

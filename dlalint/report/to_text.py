@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlalint.engine.predicates import value_in_words
-from dlalint.finding import ERROR, NOTE, WARNING, Finding
+from dlalint.finding import ERROR, NOTE, WARNING, WRONG_VALUES, Finding
 from dlalint.graph import Device
 from dlalint.plan import Line, Outcome, Segment
-from dlalint.report.grouping import Group, grouped
+from dlalint.report.grouping import Group, grouped, is_wrong
 from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
+from dlalint.report.reach import reach_rows
 from dlalint.report.to_json import cited
 
 _MARK = {"full": "good", "partial": "warn", "none": "bad", "unknown": "warn"}
 _SHOWN = 6  # names of a list, unless everything is asked for
 _SEGMENTS = 12
+_WRONG = "Wrong in FP16"
 _HEADINGS = {ERROR: "Why nodes run on the GPU", WARNING: "At risk", NOTE: "Notes"}
 
 
@@ -28,6 +30,7 @@ def to_text(outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose
     sections = (
         *([] if outcome.status == "no-dla" else [writer.operators()]),
         writer.coverage(),
+        reach_rows(outcome, writer.width, verbose=verbose),
         writer.contrast(),
         *writer.causes(),
         writer.waived(),
@@ -80,7 +83,7 @@ class _Writer:
         said: set[int] = set()
         for finding in (*self.outcome.findings, *(item.finding for item in self.outcome.waived)):
             number = finding.node_index
-            if finding.severity != ERROR or number < 0 or number in said:
+            if finding.severity != ERROR or number < 0 or number in said or finding.name in WRONG_VALUES:
                 continue
             said.add(number)
             node = self.outcome.nodes[number]
@@ -91,10 +94,10 @@ class _Writer:
 
     def causes(self) -> Iterator[Iterator[Row]]:
         groups = grouped(self.outcome.findings)
-        for severity in (ERROR, WARNING):
-            chosen = [group for group in groups if group.first.severity == severity]
+        for severity, wrong in ((ERROR, True), (ERROR, False), (WARNING, False)):
+            chosen = [group for group in groups if group.first.severity == severity and is_wrong(group) is wrong]
             if chosen:
-                yield self._entries(_HEADINGS[severity], chosen)
+                yield self._entries(_WRONG if wrong else _HEADINGS[severity], chosen)
         notes = [group for group in groups if group.first.severity == NOTE]
         if notes:
             yield self._notes(notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -50,6 +50,13 @@ class Emulation(NamedTuple):
         """The index of the first tensor that is further off than tolerated."""
         return self._first(lambda item: not item.within)
 
+    @property
+    def small(self) -> int:
+        """How many tensors lie below the normal numbers of FP16 as a whole, on each set that is not 0."""
+        normal = float(np.finfo(np.float16).smallest_normal)
+        columns = zip(*(items for _, items in self.sets), strict=True)
+        return sum(0 < max(item.scale for item in column) < normal for column in columns)
+
     def _first(self, bad: Callable[[Difference], bool]) -> int | None:
         return next((index for index in range(len(self.points)) if any(bad(items[index]) for _, items in self.sets)), None)
 
@@ -60,7 +67,7 @@ def emulate(
     reference: str,
     other: str,
     target: Target,
-    inputs: Sequence[tuple[str, Feeds]],
+    inputs: Iterable[tuple[str, Feeds]],
     *,
     tolerance: Tolerance,
     names: Sequence[str] = (),
@@ -69,30 +76,30 @@ def emulate(
 ) -> Emulation:
     """Run ``reference`` as it is and ``other`` rounded to FP16 between the layers of ``target``, and compare what both make.
 
-    ``inputs`` are labelled sets; each float of them is rounded to FP16 for ``other``, as the engine's input is. ``names`` are the tensors
-    to compare, all when empty. Of each side tensors of ``budget`` bytes are in memory at once, one tensor at least. Raises
-    :class:`DlalintError` when a model cannot be read or run, or when both have no tensor in common.
+    ``inputs`` are labelled sets, gone through more than once; each float of them is rounded to FP16 for ``other``, as the engine's input
+    is. ``names`` are the tensors to compare, all when empty. Of each side tensors of ``budget`` bytes are in memory at once, one tensor at
+    least. Raises :class:`DlalintError` when a model cannot be read or run, or when both have no tensor in common.
     """
     ours, theirs = (_Side(runner, path) for path in (reference, other))
-    fixed = Overrides({name: array.shape for name, array in inputs[0][1].items()})
+    fixed = Overrides({name: array.shape for name, array in next(iter(inputs))[1].items()})
     view = session.view(other, fixed)
     made = rounded(theirs.proto, view, session.check(view, target), other)
     theirs.proto = made.model
     points = _chosen(ours, made, names, f"{reference} and {other}")
     taken = {name: kind for name, kind in view.types.items() if name in view.inputs}
-    rounded_inputs = [(label, _halved(fitted(taken, feed, f"inputs {label!r}"))) for label, feed in inputs]
-    found: list[list[Difference]] = [[] for _ in inputs]
+    found: dict[str, list[Difference]] = {}
     for group in _groups(points, view.types, budget):
-        progress(f"{sum(map(len, found)) // len(inputs)} of {len(points)} tensors compared")
+        progress(f"{max(map(len, found.values()), default=0)} of {len(points)} tensors compared")
         wanted = [point.tensor for point in group]
         with_ours, with_theirs = ours.opened(wanted), theirs.opened(wanted)
-        for items, (label, feed), (_, halved) in zip(found, inputs, rounded_inputs, strict=True):
+        for label, feed in inputs:
             left = with_ours.run(feed, wanted, label)
-            right = with_theirs.run(halved, wanted, label)
+            right = with_theirs.run(_halved(fitted(taken, feed, f"inputs {label!r}")), wanted, label)
+            items = found.setdefault(label, [])
             items += [difference(name, left[name], _alike(left.pop(name), right.pop(name)), tolerance) for name in wanted]
         with_ours.close()
         with_theirs.close()
-    sets = tuple((label, tuple(items)) for (label, _), items in zip(inputs, found, strict=True))
+    sets = tuple((label, tuple(items)) for label, items in found.items())
     return Emulation(points, sets, made.closed, ours.computes_in_halves())
 
 

@@ -15,7 +15,7 @@ from dlalint.plan import Failure
 from dlalint.report.to_json import to_json
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
-TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
+TEXT, COUNT, NUMBER = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "number"}
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -94,6 +94,26 @@ SCHEMA = _object(
     waived=_list(_object(**FINDING, reason=TEXT, expires=_or_null(TEXT))),
     baseline=_or_null(_object(known=COUNT, new=COUNT, fixed=_list(_object(code=TEXT, name=TEXT, node=_or_null(TEXT))))),
     scales=_or_null(_object(path=TEXT, tensors=COUNT, scaled=COUNT, layers=COUNT, in_fp16=_list(TEXT), macs=COUNT, macs_in_fp16=COUNT)),
+    ranges=_or_null(
+        _object(
+            source=TEXT,
+            seed=_or_null(COUNT),
+            samples=COUNT,
+            tensors={
+                "type": "object",
+                "additionalProperties": _object(
+                    **dict.fromkeys(["low", "high", "largest", "smallest"], NUMBER), nonfinite=COUNT, count=COUNT
+                ),
+            },
+            weights={"type": "object", "additionalProperties": _object(largest=NUMBER, subnormal=COUNT, zero=COUNT, elements=COUNT)},
+            overflow=_list(TEXT),
+            near=_list(TEXT),
+            small=_list(TEXT),
+            unmeasured=COUNT,
+            tightest=_list(_object(tensor=TEXT, margin=NUMBER)),
+            layers=_list(TEXT),
+        )
+    ),
     unchecked=_list(TEXT),
     targets=_list(_object(name=TEXT, verdict=VERDICT, dla_nodes=COUNT, gpu_nodes=COUNT, loadables=COUNT, remark=TEXT)),
 )
