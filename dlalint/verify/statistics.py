@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
-from dlalint.graph import Dim, TensorType, dtype_size
+from dlalint.graph import Dim, Graph, TensorType, dtype_size
 from dlalint.measured import Range as Range
 from dlalint.model.tensors import quoted
 from dlalint.ort_child import ELEMENTS
@@ -105,7 +105,7 @@ class Survey:
         self._files: dict[Piece, dict[str, Any]] = {}
         self._model = Pieces(path, self._folder)
         self._types = self._asked_types()
-        self._wanted = self._chosen(tensors)
+        self.wanted = self._chosen(tensors)
         self._sizes: dict[str, int] = {}  # bytes in the last batch
         self._pieces: tuple[Piece, ...] = ()
         self._guessed = True  # whether sizes are not those of a batch
@@ -115,6 +115,11 @@ class Survey:
     def inputs(self) -> dict[str, TensorType]:
         """The inputs that a batch has."""
         return {name: self._types[name] for name in self._model.flow.inputs}
+
+    @property
+    def graph(self) -> Graph:
+        """The model's graph, its weights left out."""
+        return self._model.model.graph
 
     def run(self, batches: Iterable[Mapping[str, NDArray[Any]]], progress: Progress | None = None) -> None:
         """Count every batch in."""
@@ -128,8 +133,8 @@ class Survey:
 
     def found(self) -> Iterator[tuple[str, Range, Histogram]]:
         """Each tensor with what it held, in the model's order."""
-        for start in range(0, len(self._wanted), _TOGETHER):
-            names = self._wanted[start : start + _TOGETHER]
+        for start in range(0, len(self.wanted), _TOGETHER):
+            names = self.wanted[start : start + _TOGETHER]
             _, arrays = self._ask({"job": "tallied", "feeds": [], "names": names})
             try:
                 rows = list(zip(names, arrays["numbers"].tolist(), arrays["counts"], arrays["exponents"].tolist(), strict=True))
@@ -149,7 +154,7 @@ class Survey:
         if not self._pieces:
             self._pieces = self._cut(feeds)
         self._batches += 1
-        self._ask({"job": "feed", "feeds": described, "tally": [name for name in self._wanted if name in feeds]}, arrays)
+        self._ask({"job": "feed", "feeds": described, "tally": [name for name in self.wanted if name in feeds]}, arrays)
         over = False
         for piece in self._pieces:
             counted = [name for name in piece.gives if name in self._is_wanted]
