@@ -41,6 +41,8 @@ def _about_tensor(placed: Placement, item: Handed, end: Bounds, source: str, kno
     reached, broken = item.range.largest, item.range.nonfinite
     words = {"value": f"{broken} of {item.range.count} elements" if broken else f"{reached:.4g}", "source": source}
     if broken:
+        kind_of = placed.network.types.get(item.tensor)
+        words["region"] = "the FP16 of the model" if kind_of is not None and kind_of.dtype == "float16" else "FP32"
         kind, slug, observed = "over", "fp16-not-finite", float(broken)
     elif reached > end.largest:
         kind, slug, observed = "over", "fp16-overflow" if on_dla(placed, item) else "fp16-overflow-on-gpu", reached

@@ -109,10 +109,11 @@ def test_what_only_the_gpu_touches_is_unknown(check: Check) -> None:
     assert [(item.name, item.verdict) for item in about_values(outcome)] == [("fp16-overflow-on-gpu", "unknown"), ("fp16-overflow", "fail")]
 
 
-def test_a_tensor_that_is_not_finite_in_fp32(check: Check) -> None:
+@pytest.mark.parametrize(("dtype", "words"), [("float", "FP32"), ("float16", "the FP16 of the model")])
+def test_a_tensor_that_is_not_finite_already(check: Check, dtype: str, words: str) -> None:
     broken = Range(-1.0, 2.0, 2.0, 1.0, 7, 100)
-    (found,) = about_values(check(CHAIN, {"x": 1.0, "a": broken, "b": 1.0, "y": 1.0}))
-    assert (found.name, found.message) == ("fp16-not-finite", "a is not finite in FP32 already: 7 of 100 elements")
+    (found,) = about_values(check(CHAIN.replace("float16", dtype), {"x": 1.0, "a": broken, "b": 1.0, "y": 1.0}))
+    assert (found.name, found.message) == ("fp16-not-finite", f"a is not finite in {words} already: 7 of 100 elements")
 
 
 def test_what_is_folded_into_a_convolution_is_no_tensor(check: Check) -> None:
