@@ -11,7 +11,7 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
 from dlalint.graph import Device, dtype_size
 from dlalint.graphview import GraphView
-from dlalint.measured import NOTHING, Coverage, Measured
+from dlalint.measured import NOTHING, Coverage, Measured, Reach
 from dlalint.placement import Placement
 from dlalint.plan import Boundary, Line, NodePlacement, Outcome, Summary
 
@@ -27,6 +27,7 @@ def assemble(
     in_fp16 = _in_words(line(view, converted, book)) if converted is not None else ""
     findings = diagnose(view, placed, book, checker, ids, in_fp16, measured)
     needs, coverage = _reach(view, placed, measured)
+    reached = _reached(view, placed, measured)
     node_devices = devices_of_nodes(view, placed)
     nodes = _nodes(view, placed, ids, node_devices, findings)
     boundaries = _boundaries(placed)
@@ -44,8 +45,9 @@ def assemble(
         placed.partition,
         boundaries,
         findings,
-        unchecked(placed, book, findings, needs),
+        unchecked(placed, book, findings, needs, reached),
         coverage=coverage,
+        reach=reached,
     )
 
 
@@ -58,6 +60,15 @@ def _reach(view: GraphView, placed: Placement, measured: Measured) -> tuple[Need
 
     found = needs(placed, view.model.graph, scales)
     return found, coverage(placed, found, scales)
+
+
+def _reached(view: GraphView, placed: Placement, measured: Measured) -> Reach | None:
+    """How far the measured values of an FP16 build reach."""
+    if measured.ranges is None or placed.rules.target.precision != "fp16":
+        return None
+    from dlalint.fp16.reach import reach
+
+    return reach(placed, view.model.graph, measured.ranges)
 
 
 def line(view: GraphView, placed: Placement, book: RuleSet, converted: Placement | None = None) -> Line:

@@ -10,11 +10,12 @@ from dlalint.engine.diagnose import Diagnosis
 from dlalint.engine.predicates import bytes_in_words
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import Finding
+from dlalint.fp16.epsilons import about_epsilons
 from dlalint.graph import Device, shape_in_words
 from dlalint.graphview import GraphView
 from dlalint.int8.forms import kind_in_words, runs_in_fp16
 from dlalint.int8.quantized import about_quantized
-from dlalint.measured import NOTHING, Measured
+from dlalint.measured import NOTHING, Measured, Reach
 from dlalint.model.external import faulty_side_files
 from dlalint.partition import ENTRY
 from dlalint.placement import LATE, Placement
@@ -49,11 +50,22 @@ def diagnose(
         from dlalint.int8.findings import about_scales  # few runs have scales, and all wait for what is imported
 
         about_scales(placed, view.model, measured.scales, found)
+    if rules.target.precision == "fp16":
+        about_epsilons(placed, view.model, found)
+        if measured.ranges is not None:
+            from dlalint.fp16.findings import about_ranges
+
+            about_ranges(placed, view, measured.ranges, found)
     return _in_order(found.findings)
 
 
-def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding], scales: Needs | None) -> tuple[str, ...]:
-    """What could not be checked, in words. ``scales`` says which INT8 scales were looked for, ``None`` when there were none to look in."""
+def unchecked(
+    placed: Placement, book: RuleSet, findings: Sequence[Finding], scales: Needs | None, reach: Reach | None = None
+) -> tuple[str, ...]:
+    """What could not be checked, in words. ``scales`` says which INT8 scales were looked for, ``None`` when there were none to look in.
+
+    ``reach`` is how far tensors were measured to reach into FP16.
+    """
     target = placed.rules.target
     if placed.rules.reason_without_dla:
         return ()
@@ -72,6 +84,15 @@ def unchecked(placed: Placement, book: RuleSet, findings: Sequence[Finding], sca
     if scales is not None and scales.constants:
         operands = "1 constant operand has" if scales.constants == 1 else f"{scales.constants} constant operands have"
         said.append(f"Whether {operands} an INT8 scale: the builder makes up their names.")
+    if target.precision == "fp16" and reach is None:
+        said.append("Whether values stay within FP16: --inputs FILE runs the model and measures them.")
+    if reach is not None and reach.ranges.seed is not None:
+        said.append(
+            "Whether values stay within FP16: random data can show that they leave it, never that they stay. --inputs takes real ones."
+        )
+    if reach is not None and reach.unmeasured:
+        tensors = "1 tensor" if reach.unmeasured == 1 else f"{reach.unmeasured} tensors"
+        said.append(f"Whether {tensors} inside of functions and bodies stay within FP16: they were not measured.")
     return tuple(said)
 
 

@@ -8,6 +8,8 @@ LimitValue = Union[int, float, bool, str, tuple[int, ...], tuple[float, ...], tu
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
+# rules whose errors are wrong values: they send nothing to the GPU
+WRONG_VALUES = frozenset({"fp16-overflow", "fp16-weights-overflow"})
 
 
 class Limit(NamedTuple):
@@ -26,7 +28,8 @@ class Limit(NamedTuple):
 class Finding(NamedTuple):
     """One thing to know about a model on a target.
 
-    ``severity`` is ``error`` (falls to the GPU, or the build fails), ``warning`` (placed, but costly or at risk) or ``note``.
+    ``severity`` is ``error`` (falls to the GPU, the build fails, or values are wrong), ``warning`` (placed, but costly or at risk) or
+    ``note``.
     ``verdict`` is ``fail`` or ``unknown``. ``node`` is a node's id, ``layer`` and ``tensor`` are names; each is empty when the finding is
     about something else. ``cause`` is the index of the finding that this one follows from.
     """

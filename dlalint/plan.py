@@ -12,7 +12,7 @@ from dlalint.target import Target
 
 if TYPE_CHECKING:
     from dlalint.accepted import Contrast, Waived
-    from dlalint.measured import Coverage
+    from dlalint.measured import Coverage, Reach
 
 
 class Crossing(NamedTuple):
@@ -121,7 +121,7 @@ class Outcome(NamedTuple):
     """All that a check found out about one model on one target. ``verdict`` is full, partial, none or unknown.
 
     ``findings`` are those that count: neither ``waived`` nor, where there is a ``baseline``, known to it. ``coverage`` is there when INT8
-    scales were given.
+    scales were given, ``reach`` when the ranges of its tensors were.
     """
 
     model: Model
@@ -139,6 +139,7 @@ class Outcome(NamedTuple):
     waived: tuple[Waived, ...] = ()
     baseline: Contrast | None = None
     coverage: Coverage | None = None
+    reach: Reach | None = None
 
     def keeping(self, kept: Sequence[int]) -> Outcome:
         """The outcome with the findings at the indices ``kept`` alone; one whose cause is left out stands by itself."""

@@ -18,7 +18,7 @@ RANKS = [
     {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted", "measured"},
     {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec", "calibration"},
     {"placement", "numeric"},
-    {"int8"},
+    {"int8", "fp16"},
     {"diagnosis"},
     {"assemble"},
     {"pipeline", "selection", "report"},

@@ -11,9 +11,10 @@ import click
 from dlalint.cli import output
 from dlalint.cli.formats import Look, Wanted, wanted, write
 from dlalint.cli.judging import Judged, judge
-from dlalint.cli.options import FILE, dimensions, int8, look, some_targets
+from dlalint.cli.options import FILE, dimensions, inputs, int8, look, some_targets
 from dlalint.cli.progress import progress
-from dlalint.cli.scales import fits, known
+from dlalint.cli.range_inputs import Meter
+from dlalint.cli.scales import fits, fits_fp16, known
 from dlalint.cli.settings import bind, from_command_line, opened, read_config
 from dlalint.config import Config
 from dlalint.errors import DlalintError, UsageError
@@ -39,6 +40,7 @@ _PATIENCE = 0.5  # seconds until it is told how far it has come
 @some_targets
 @dimensions()
 @int8
+@inputs
 @click.option("--format", "forms", multiple=True, default=("text",), metavar="NAME[=FILE]", help=f"{', '.join(FORMATS)}; repeatable.")
 @click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file, the first one of several.")
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these rules (DLA2 means all of DLA2xx).")
@@ -72,6 +74,7 @@ def command(
     write_baseline: str | None,
     others: str | None,
     no_others: bool,
+    data: str | None,
     **given: Any,
 ) -> int:
     """Lint ONNX models against the limits of the DLA and predict what TensorRT places on it.
@@ -87,10 +90,10 @@ def command(
     int8_files = given.pop("calibration"), given.pop("layer_precisions")
     options = from_command_line(**given, others=compared)
     if watch:
-        return _watched(worker, models, (config, baseline, *int8_files), write_baseline)
+        return _watched(worker, models, (config, baseline, *int8_files, data), write_baseline)
     accepted, measured = _baseline(baseline), known(*int8_files)
-    with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session:
-        results = _check(session, models, read_config(config, session.rules), options, measured)
+    with Session(digest=any(report.form == "json" for report in reports), worker=worker) as session, Meter(data) as meter:
+        results = _check(session, models, read_config(config, session.rules), options, measured, meter)
         if write_baseline is not None:
             _write_baseline(results, write_baseline)
         results = [_contrasted(result, accepted) for result in results]
@@ -115,11 +118,14 @@ def _code(results: Sequence[Judged | Failure], *, fails: bool) -> int:
     return int(fails and any(_fails(result) for result in results))
 
 
-def _refuse(config: Config, book: RuleSet, options: Mapping[str, Any], measured: Measured) -> None:
+def _refuse(config: Config, book: RuleSet, options: Mapping[str, Any], measured: Measured, meter: Meter) -> None:
     """Say what is wrong with an option before anything is checked. Raises :class:`UsageError`."""
     bound = bind(config, book, options)
+    stated = {bound.effective.settings.precision, *(layer.values.get("precision") for layer in config.layers)}
     if measured.scales is not None:
-        fits(measured.scales, {bound.effective.settings.precision, *(layer.values.get("precision") for layer in config.layers)})
+        fits(measured.scales, stated)
+    if meter.given is not None:
+        fits_fp16(stated)
 
 
 def _crashed(result: Judged) -> bool:
@@ -127,10 +133,10 @@ def _crashed(result: Judged) -> bool:
 
 
 def _check(
-    session: Session, models: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured
+    session: Session, models: Sequence[str], config: Config, options: Mapping[str, Any], measured: Measured, meter: Meter
 ) -> list[Judged | Failure]:
     """The outcome of every model on every target; a model that cannot be checked is said so and does not stop the others."""
-    _refuse(config, session.rules, options, measured)
+    _refuse(config, session.rules, options, measured, meter)
     results: list[Judged | Failure] = []
     used: frozenset[int] = frozenset()
     paths = find_models(models)
@@ -139,7 +145,8 @@ def _check(
             tell(f"checking {number} of {len(paths)}: {path}")
             try:
                 bound = bind(config, session.rules, options, path)
-                found, needed = judge(session, opened(session, path, bound), bound, config, measured)
+                view = opened(session, path, bound)
+                found, needed = judge(session, view, bound, config, meter.measured(view, bound.targets, measured))
                 results += found
                 used |= needed
             except DlalintError as error:

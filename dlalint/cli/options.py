@@ -89,6 +89,12 @@ def int8(function: F) -> F:
     )(function)
 
 
+def inputs(function: F) -> F:
+    """``data``: what to measure tensors on; :mod:`dlalint.cli.range_inputs` reads it."""
+    help_text = "Run the model on an .npz file or a folder of them, or on made-up data, and check that its tensors fit FP16."
+    return click.option("--inputs", "data", metavar="FILE|DIR|random[:SEED]", help=help_text)(function)
+
+
 def look(function: F) -> F:
     """``verbose`` and ``no_color``: how a text report looks."""
     return _all(

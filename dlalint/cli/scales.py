@@ -43,3 +43,10 @@ def fits(scales: Scales, precisions: Collection[object]) -> None:
     if "int8" not in precisions:
         option = "--calibration" if scales.path else "--layer-precisions"
         raise UsageError("scales are for INT8", where=option, cure="Add --precision int8.", code="E532")
+
+
+def fits_fp16(precisions: Collection[object]) -> None:
+    """Refuse inputs to measure ranges on when nothing is built in FP16. Raises :class:`UsageError`."""
+    if not set(precisions) & {None, "fp16"}:
+        cure = "Leave it out, or --precision int8; `dlalint calibration` measures scales."
+        raise UsageError("ranges are checked for FP16", where="--inputs", cure=cure, code="E534")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlalint.cli import differences, output
+from dlalint.cli import differences, emulation, output
 from dlalint.cli.options import FILE, configuration, dimensions, look
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 @click.command("verify", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("reference", metavar="A", type=FILE)
-@click.argument("other", metavar="B", type=FILE)
+@click.argument("other", metavar="[B]", required=False, type=FILE)
+@click.option("--emulate", type=click.Choice(("fp16",)), help="Run B, else A itself, rounded to FP16 after each layer.")
+@click.option("--target", metavar="NAME", help="Whose layers round, with --emulate.")
 @click.option("--inputs", multiple=True, metavar="FILE.npz", type=FILE, help="Compare on these inputs too; repeatable.")
 @click.option("--only-inputs", is_flag=True, help="Leave the seeded sets of inputs out.")
-@click.option("--tensor", "names", multiple=True, metavar="NAME", help="Compare only this output; repeatable.")
-@click.option("--rtol", type=float, default=1e-4, show_default=True, help="Tolerance relative to each element.")
-@click.option("--atol", type=float, default=1e-5, show_default=True, help="Tolerance relative to the tensor's largest magnitude.")
+@click.option("--tensor", "names", multiple=True, metavar="NAME", help="Compare only this output, or layer's tensor; repeatable.")
+@click.option("--rtol", type=float, help="Tolerance relative to each element; 1e-4 when not given, 0 with --emulate.")
+@click.option("--atol", type=float, help="Tolerance relative to the tensor's largest magnitude; 1e-5 when not given, 0.01 with --emulate.")
 @click.option("--exact", is_flag=True, help="Tolerate nothing.")
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True, help="Of the inputs made up.")
 @dimensions("; a free one is 1")
@@ -37,7 +39,11 @@ if TYPE_CHECKING:
 @look
 def command(
     reference: str,
-    other: str,
+    other: str | None,
+    emulate: str | None,
+    target: str | None,
+    rtol: float | None,
+    atol: float | None,
     only_inputs: bool,
     exact: bool,
     form: str,
@@ -50,16 +56,40 @@ def command(
 
     Both run on five sets of seeded inputs (normal, zeros, large, negative, channels) and on those of --inputs, an .npz with an array for
     each input by its name. The exit code is 0 when all outputs of A agree with those of B, 1 when not, 2 when they cannot be compared.
+
+    With --emulate fp16, B (A itself when it is left out) runs with its inputs, its weights and all that one layer hands to the next rounded
+    to FP16, and each layer is held against A in FP32; on the inputs given (files may hold many samples, or be a folder of such files),
+    else on the set "normal".
     """
     if only_inputs and not given["inputs"]:
         raise UsageError("there are no inputs to compare on", where="--only-inputs", cure="Give --inputs too.", code="E522")
-    tolerance = differences.tolerance(given.pop("rtol"), given.pop("atol"))
+    _check(other, emulate, target, exact)
+    if emulate is not None:
+        look = {"form": form, "path": path, "verbose": verbose, "color": not no_color}
+        return emulation.report(reference, other or reference, target, differences.tolerance(rtol or 0.0, _or(atol, 0.01)), look, **given)
+    assert other is not None
+    tolerance = differences.tolerance(_or(rtol, 1e-4), _or(atol, 1e-5))
     found = _verified(reference, other, tolerance, exact=exact, seeded=not only_inputs, **given)
     if form == "json":
         output.write(differences.as_json(_document(reference, other, found, tolerance, exact)), path)
     else:
         output.show(_rows(reference, other, found, tolerance, exact, verbose), path, not no_color)
     return int(not found.ok)
+
+
+def _or(given: float | None, default: float) -> float:
+    return default if given is None else given
+
+
+def _check(other: str | None, emulate: str | None, target: str | None, exact: bool) -> None:
+    if other is None and emulate is None:
+        raise UsageError("there is nothing to compare with", where="B", cure="Give a second model, or --emulate fp16.", code="E522")
+    if emulate is not None and exact:
+        raise UsageError("no model is exact in FP16", where="--exact", cure="Leave it out, or --emulate.", code="E522")
+    if emulate is None and target is not None:
+        raise UsageError(
+            "two models are compared for no target", where="--target", cure="Leave it out, or add --emulate fp16.", code="E522"
+        )
 
 
 def _verified(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
 _WORDS = frozenset(
     "observed limit release soc target layer tensor kind_why kind_instead reason lost state converted amount room"
-    " region value file scales largest nearest".split()
+    " region value file scales largest nearest source".split()
 )
 _PAIRS = frozenset({"range", "outside"})
 

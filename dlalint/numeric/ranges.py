@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
 from dlalint.graph import Dim, Graph, TensorType, dtype_size
+from dlalint.measured import Range as Range
 from dlalint.model.tensors import quoted
 from dlalint.numeric.inputs import fitted
 from dlalint.numeric.pieces import Piece, Pieces
@@ -30,21 +31,6 @@ _UNKNOWN = 8  # tensors of unknown size to a run
 _TOGETHER = 256  # histograms that are in memory here at once
 
 Progress = Callable[[int, int], None]
-
-
-class Range(NamedTuple):
-    """What a tensor held. ``low`` and ``high`` are of its finite elements, ``largest`` is the largest absolute value of those.
-
-    ``smallest`` is the smallest absolute value but zero, 0.0 when there is none. ``count`` is the number of all elements, ``nonfinite``
-    that of NaN and infinities; a tensor without finite elements has the range 0.0 to 0.0.
-    """
-
-    low: float
-    high: float
-    largest: float
-    smallest: float
-    nonfinite: int
-    count: int  # type: ignore[assignment]
 
 
 class Histogram(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dlalint.finding import SEVERITIES, Finding
+from dlalint.finding import ERROR, SEVERITIES, WRONG_VALUES, Finding
 
 
 class Group(NamedTuple):
@@ -19,6 +19,11 @@ class Group(NamedTuple):
     def first(self) -> Finding:
         """The finding that stands for the group."""
         return self.findings[0]
+
+
+def is_wrong(group: Group) -> bool:
+    """Whether a group is about errors that are wrong values, not about what runs on the GPU."""
+    return group.first.severity == ERROR and group.first.name in WRONG_VALUES
 
 
 def grouped(findings: Sequence[Finding]) -> list[Group]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dlalint.finding import ERROR, Finding
+from dlalint.finding import ERROR, WRONG_VALUES, Finding
 from dlalint.graph import Device
 from dlalint.plan import NodePlacement, Outcome
 from dlalint.report.escape import for_terminal, shortened_name
@@ -89,7 +89,7 @@ def _causes(outcome: Outcome) -> dict[int, dict[str, int]]:
         segment = _segment(finding, outcome.nodes, segment_of)
         code = outcome.findings[root].code
         key = (code, finding.node_index, finding.layer if finding.node_index < 0 else "")
-        if finding.severity != ERROR or segment < 0 or key in seen:
+        if finding.severity != ERROR or finding.name in WRONG_VALUES or segment < 0 or key in seen:
             continue
         seen.add(key)
         counts = found.setdefault(segment, {})

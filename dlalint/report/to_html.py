@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dlalint import __version__
 from dlalint.engine.ruleset import RuleSet
-from dlalint.finding import ERROR, NOTE, WARNING
+from dlalint.finding import ERROR, NOTE, WARNING, WRONG_VALUES
 from dlalint.graph import Device
 from dlalint.plan import Failure, Line, Outcome
 from dlalint.report.drawing import node_label
 from dlalint.report.entries import relative
-from dlalint.report.grouping import Group, grouped
+from dlalint.report.grouping import Group, grouped, is_wrong
 from dlalint.report.html_data import as_json, link, sentence
 from dlalint.report.layout import counted
 from dlalint.report.picture import label
@@ -106,8 +106,10 @@ def _section(result: Outcome | Failure, book: RuleSet) -> _Section:
         return _Section(label(relative(result.path)), "", "unknown", sentence(f"{result.what}. {result.cure}"), result.code)
     groups = grouped(result.findings)
     causes = []
-    for severity, heading in _HEADINGS.items():
-        found = tuple(_cause(group, result, book) for group in groups if group.first.severity == severity)
+    headings = ((ERROR, True, "Wrong in FP16"), *((severity, False, heading) for severity, heading in _HEADINGS.items()))
+    for severity, wrong, heading in headings:
+        chosen = (group for group in groups if group.first.severity == severity and is_wrong(group) is wrong)
+        found = tuple(_cause(group, result, book) for group in chosen)
         if found:
             causes.append((heading, found))
     here = result.summary
@@ -168,7 +170,7 @@ def _operators(outcome: Outcome) -> list[tuple[str, int, int, int, str]]:
     reasons: dict[str, dict[str, int]] = {}
     first: dict[int, str] = {}
     for finding in outcome.findings:
-        if finding.severity == ERROR and finding.node_index >= 0:
+        if finding.severity == ERROR and finding.node_index >= 0 and finding.name not in WRONG_VALUES:
             first.setdefault(finding.node_index, f"{finding.code} {finding.name}")
     for node in outcome.nodes:
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type

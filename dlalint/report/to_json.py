@@ -10,6 +10,7 @@ from typing import Any
 
 from dlalint import __version__
 from dlalint.finding import Finding
+from dlalint.measured import Reach
 from dlalint.plan import Failure, Line, NodePlacement, Outcome
 
 SCHEMA = 1
@@ -70,6 +71,7 @@ def document(outcome: Outcome, sources: Mapping[str, Any]) -> dict[str, Any]:
         "waived": [{**_finding(item.finding, sources), "reason": item.reason, "expires": item.expires or None} for item in outcome.waived],
         "baseline": _contrast(outcome),
         "scales": None if outcome.coverage is None else {**outcome.coverage._asdict(), "in_fp16": list(outcome.coverage.in_fp16)},
+        "ranges": None if outcome.reach is None else _reach(outcome.reach),
         "unchecked": list(outcome.unchecked),
         "targets": [_line(line) for line in outcome.others],
     }
@@ -136,6 +138,23 @@ def _segments(outcome: Outcome, ids: Sequence[str]) -> list[dict[str, Any]]:
 
 def _bytes(outcome: Outcome, names: Iterable[str]) -> int:
     return sum(outcome.boundaries[name].bytes or 0 for name in names)
+
+
+def _reach(found: Reach) -> dict[str, Any]:
+    ranges = found.ranges
+    return {
+        "source": ranges.source,
+        "seed": ranges.seed,
+        "samples": ranges.samples,
+        "tensors": {name: ranges.tensors[name]._asdict() for name in found.measured},
+        "weights": {name: item._asdict() for name, item in ranges.weights.items()},
+        "overflow": list(found.over),
+        "near": list(found.near),
+        "small": list(found.small),
+        "unmeasured": found.unmeasured,
+        "tightest": [{"tensor": name, "margin": margin} for name, margin in found.margins],
+        "layers": list(found.layers),
+    }
 
 
 def _finding(finding: Finding, sources: Mapping[str, Any]) -> dict[str, Any]:

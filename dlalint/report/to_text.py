@@ -7,18 +7,20 @@ from typing import Any
 
 from dlalint.engine.predicates import value_in_words
 from dlalint.engine.ruleset import RuleSet
-from dlalint.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
+from dlalint.finding import ERROR, NOTE, SEVERITIES, WARNING, WRONG_VALUES, Finding
 from dlalint.graph import Device
 from dlalint.plan import Line, Outcome, Segment
 from dlalint.report.explained import limit_rows, rewrite_rows
-from dlalint.report.grouping import Group, grouped
+from dlalint.report.grouping import Group, grouped, is_wrong
 from dlalint.report.layout import Row, Span, continued, counted, listed, size, spans, table, wrapped
+from dlalint.report.reach import reach_rows
 from dlalint.report.to_json import cited
 
 _STYLE = {ERROR: "bad", WARNING: "warn", NOTE: "dim"}
 _MARK = {"full": "good", "partial": "warn", "none": "bad", "unknown": "warn"}
 _SHOWN = 6  # names of a list, unless everything is asked for
 _SEGMENTS = 12
+_WRONG = "Wrong in FP16"
 _HEADINGS = {ERROR: "Why nodes run on the GPU", WARNING: "At risk", NOTE: "Notes"}
 
 
@@ -36,6 +38,7 @@ def to_text(
     sections = (
         *([] if outcome.status == "no-dla" else [writer.operators()]),
         writer.coverage(),
+        reach_rows(outcome, writer.width, verbose=verbose),
         writer.contrast(),
         *writer.causes(),
         writer.waived(),
@@ -91,7 +94,7 @@ class _Writer:
         said: set[int] = set()
         for finding in (*self.outcome.findings, *(item.finding for item in self.outcome.waived)):
             number = finding.node_index
-            if finding.severity != ERROR or number < 0 or number in said:
+            if finding.severity != ERROR or number < 0 or number in said or finding.name in WRONG_VALUES:
                 continue
             said.add(number)
             node = self.outcome.nodes[number]
@@ -102,10 +105,11 @@ class _Writer:
 
     def causes(self) -> Iterator[Iterator[Row]]:
         groups = grouped(self.outcome.findings)
-        for severity in (ERROR, WARNING) if self.book is None else SEVERITIES:
-            chosen = [group for group in groups if group.first.severity == severity]
+        told = (ERROR, WARNING) if self.book is None else SEVERITIES
+        for severity, wrong in ((ERROR, True), *((severity, False) for severity in told)):
+            chosen = [group for group in groups if group.first.severity == severity and is_wrong(group) is wrong]
             if chosen:
-                yield self._entries(_HEADINGS[severity], chosen)
+                yield self._entries(_WRONG if wrong else _HEADINGS[severity], chosen)
         notes = [group for group in groups if group.first.severity == NOTE]
         if notes and self.book is None:
             yield self._notes(notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import runpy
 from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dlalint.engine import store
 from dlalint.engine.check import Checker
 from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import parse
-from dlalint.measured import NOTHING, Measured, Scales
+from dlalint.measured import Measured, Range, Ranges, Scales
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 
@@ -53,14 +54,29 @@ def checker() -> Checker:
     return Checker()
 
 
+def reaching(largest: float) -> Range:
+    """The range of a tensor of 100 elements from 0 on; one that is not finite holds nothing else."""
+    return Range(0.0, largest, largest, largest, 0, 100) if isfinite(largest) else Range(0.0, 0.0, 0.0, 0.0, 100, 100)
+
+
 @pytest.fixture(scope="session")
 def outcome(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
     """``outcome(text, target, opset=13, precision="fp16")``: the predicted build of a model written as text."""
     path = tmp_path_factory.mktemp("models") / "model.onnx"
 
-    def run(text: str, target: str, opset: int = 13, precision: str = "fp16", scales: Mapping[str, float] | None = None) -> Outcome:
+    def run(
+        text: str,
+        target: str,
+        opset: int = 13,
+        precision: str = "fp16",
+        scales: Mapping[str, float] | None = None,
+        ranges: Mapping[str, float] | None = None,
+    ) -> Outcome:
         path.write_bytes(example(text, opset).SerializeToString())
-        measured = Measured(Scales("calib.cache", "", "", scales)) if scales is not None else NOTHING
+        measured = Measured(
+            Scales("calib.cache", "", "", scales) if scales is not None else None,
+            Ranges("inputs.npz", 1, {name: reaching(largest) for name, largest in ranges.items()}) if ranges is not None else None,
+        )
         return session.check(session.view(path), parse(target, session.rules, precision), measured=measured)
 
     return run

@@ -19,7 +19,7 @@ from dlalint.network import LayerSpec, Operand
 from dlalint.plan import Outcome
 
 Check = Callable[..., Outcome]
-KEYS = {"target", "precision", "opset", "pass", "fail", "codes", "scales"}
+KEYS = {"target", "precision", "opset", "pass", "fail", "codes", "scales", "ranges"}
 # cards of single layers that no ONNX model can break, judged below on layers that no parser makes
 NO_MODEL = {"pooling-type", "prelu-slope-rank"}
 _HALF = Operand(TensorType("float16", (1, 4, 8, 8)))
@@ -51,7 +51,8 @@ WITH_EXAMPLES = [pytest.param(card, id=card.code) for card in CARDS if card.exam
 
 def _check(outcome: Check, card: Card, which: str) -> tuple[Finding, ...]:
     given = card.examples
-    return outcome(given[which], given["target"], given.get("opset", 13), given.get("precision", "fp16"), given.get("scales")).findings
+    measured = given.get("scales"), given.get("ranges")
+    return outcome(given[which], given["target"], given.get("opset", 13), given.get("precision", "fp16"), *measured).findings
 
 
 def _codes(found: tuple[Finding, ...], listed: set[str]) -> set[str]:

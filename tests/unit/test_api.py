@@ -75,7 +75,7 @@ def test_report() -> None:
     assert (report.summary.dla_nodes, report.summary.gpu_nodes, len(report.nodes), len(report.segments)) == (10, 1, 12, 4)
     assert {type(finding) for finding in report.findings} == {dlalint.Finding}
     assert [line.target for line in report.others] == ["xavier-trt8.5"]
-    assert len(report.unchecked) == 1
+    assert len(report.unchecked) == 2
     assert repr(report).endswith("mnist-7.onnx on orin-trt10.3, FP16: partial, 10 of 11 nodes on the DLA>")
     assert dlalint.check(MODELS / "unet_k2s2.onnx", ORIN).ok
 

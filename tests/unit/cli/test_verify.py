@@ -166,7 +166,7 @@ def test_of_many_outputs_those_that_differ_are_shown(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((MNIST,), "B: error[E505]: it is missing."),
+        ((MNIST,), "B: error[E522]: there is nothing to compare with. Give a second model, or --emulate fp16."),
         ((MNIST, "nowhere.onnx"), "nowhere.onnx: error[E111]: there is no such file. Check the path."),
         ((MNIST, __file__), f"{__file__}: error[E123]: text, not a binary ONNX model. Give the binary .onnx file."),
         ((MNIST, MNIST, "--rtol", "-1"), "--rtol: error[E522]: -1.0 is no tolerance. Give a number from 0."),
