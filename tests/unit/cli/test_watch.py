@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,11 +101,15 @@ def test_a_file_that_is_being_written_is_checked_when_it_is_whole(tmp_path: Path
     watch = start("model.onnx")
     watch.waits(1)
     data = MNIST.read_bytes()
+    times = [time.monotonic()]
     with model.open("wb") as file:
         for at in range(0, len(data), 2000):
             file.write(data[at : at + 2000])
             file.flush()
             time.sleep(0.1)  # 1.4 s in all, longer than two looks
+            times.append(time.monotonic())
+    if max(after - before for before, after in pairwise(times)) > 0.4:
+        pytest.skip("this machine is too busy to write without a pause")  # pragma: no cover
     watch.waits(2)
     assert "error[" not in watch.err.read_text()
     assert watch.out.read_text().count(PARTIAL) == 1
