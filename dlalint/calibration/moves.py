@@ -1,4 +1,4 @@
-"""Tensors that share one INT8 scale because the layer between them only moves elements.
+"""Tensors that share one INT8 scale because the layer between them only moves elements, or pools them.
 
 A DLA moves and compares INT8 elements as they are: what a shuffle, a slice, a concatenation or a max pooling makes has the scale of what it
 reads. For a concatenation the validator says so: the dynamic ranges of its inputs and of its output must be equal.
@@ -18,6 +18,7 @@ MOVES = frozenset(
     " Unsqueeze".split()
 )
 ONE_OUTPUT = frozenset({"Dropout", "MaxPool"})
+_ONE_SCALE = MOVES | {"AveragePool"}  # that computes, but the pooling engine does not rescale
 
 
 def shared(graph: Graph, ranges: Mapping[str, float]) -> dict[str, float]:
@@ -42,7 +43,7 @@ def _joined(graph: Graph, node: Node) -> tuple[str, ...]:
         return ()
     if kind == "Concat":
         return (*node.inputs, *node.outputs)
-    if kind in MOVES or (kind == "Pad" and _adds_zeros(graph, node)) or (kind in ("Resize", "Upsample") and _is_nearest(node)):
+    if kind in _ONE_SCALE or (kind == "Pad" and _adds_zeros(graph, node)) or (kind in ("Resize", "Upsample") and _is_nearest(node)):
         return (*node.inputs[:1], *node.outputs[: 1 if kind in ONE_OUTPUT else None])
     return ()
 

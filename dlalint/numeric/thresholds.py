@@ -18,6 +18,7 @@ from dlalint.numeric.ranges import Histogram, Range
 METHODS = ("max", "percentile", "entropy")
 LEVELS = 128  # of an absolute value in INT8
 _ROWS = 128  # candidates looked at together: what is computed of them stays in the cache
+_LOST = 0.01  # share of the elements that entropy may cut off: with more in one bin, it compares a spike with a spike and finds them alike
 _TIE = 1e-12  # divergences as near as this are one: so far they carry the rounding of their sums
 
 
@@ -51,7 +52,7 @@ def _percentile(counts: NDArray[np.int64], percentile: float) -> int:
 def entropy(counts: NDArray[np.int64]) -> int:
     """After how many bins of ``counts`` the range ends so that what is within, on 128 levels, diverges least (Kullback-Leibler) from all.
 
-    What lies beyond is counted in the last bin of the range, which must not be empty then. The candidates are all numbers of bins from 128
+    What lies beyond is counted in the last bin of the range, which must not be empty then, and is 1 % of all at most. The candidates are all numbers of bins from 128
     to the last one that is not empty; their sums over bins and levels come from running totals.
     """
     bins = counts.copy()
@@ -81,7 +82,8 @@ def _divergences(
     across = (inside * level).sum(axis=1) + beyond * level[:, -1]
     with np.errstate(divide="ignore"):
         found = (own - across) / totals[-1] - math.log(totals[-1]) + np.log(totals[last + 1])
-    return np.where((bins[last] == 0) & (beyond > 0), np.inf, found)  # what would be lost there has no place in the range
+    homeless = (bins[last] == 0) & (beyond > 0)  # what would be lost there has no place in the range
+    return np.where(homeless | (beyond > _LOST * totals[-1]), np.inf, found)
 
 
 def _times_log(counts: NDArray[np.int64]) -> NDArray[np.float64]:

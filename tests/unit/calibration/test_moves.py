@@ -47,7 +47,7 @@ def test_scales_are_shared_across_several_layers() -> None:
         ("y = Pad(x, s, unknown)", False),
         ("y = Pad <mode = 'edge'> (x, s, one)".replace("'", '"'), True),
         ("y = Relu(x)", False),
-        ("y = AveragePool <kernel_shape = [2, 2]> (x)", False),
+        ("y = AveragePool <kernel_shape = [2, 2]> (x)", True),
         ("y = custom.Reshape(x)", False),
         ("y = Add(x, w)", False),
     ],

@@ -25,6 +25,7 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator], Floats]] = {
     "one outlier": lambda draw: np.append(draw.standard_normal(5000) * 0.01, 7.0),
     "two values": lambda draw: np.repeat([0.0, 3.0, -1.0], 50),
     "one value": lambda draw: np.full(9, -2.5),
+    "far from zero": lambda draw: 0.5 + 0.05 * draw.standard_normal(20000),
     "sigmoid": lambda draw: 1 / (1 + np.exp(-4 * draw.standard_normal(20000))),
 }
 
@@ -39,7 +40,7 @@ def _counted(values: Floats, bins: int = BINS) -> tuple[Range, Histogram]:
 
 
 def _entropy(counts: NDArray[np.int64]) -> int:
-    """Candidate by candidate, level by level, as the talk describes it."""
+    """Candidate by candidate, level by level, as the talk describes it, but that at most 1 % is cut off."""
     bins = [int(count) for count in counts]
     bins[0] = bins[1]
     used = max(number for number, count in enumerate(bins) if count) + 1
@@ -53,7 +54,7 @@ def _entropy(counts: NDArray[np.int64]) -> int:
             own = [number for number in range(size) if levels[number] == level and bins[number]]
             for number in own:
                 quantized[number] = sum(bins[other] for other in own) / len(own)
-        found.append(_divergence(reference, quantized))
+        found.append(_divergence(reference, quantized) if 100 * sum(bins[size:]) <= sum(bins) else math.inf)
     least = min(found)
     return max(number for number, value in enumerate(found) if value <= least + 1e-12) + 128
 
@@ -85,6 +86,13 @@ def test_entropy_cuts_a_tail_off_and_keeps_an_even_range() -> None:
     for kind, expected in (("uniform", 1.0), ("one value", 2.5), ("one outlier", 7.0)):  # a range ends at no empty bin
         found, histogram = _counted(DISTRIBUTIONS[kind](np.random.default_rng(3)))
         assert threshold("entropy", found, histogram, 0.0) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+def test_entropy_cuts_little_off(kind: str) -> None:
+    values = DISTRIBUTIONS[kind](np.random.default_rng(3))
+    found, histogram = _counted(values)
+    assert clipped(threshold("entropy", found, histogram, 0.0), found, histogram) <= 0.011  # two bins are one candidate
 
 
 @pytest.mark.parametrize("percentile", [50.0, 90.0, 99.0, 99.9, 99.99, 100.0])
