@@ -52,8 +52,8 @@ def _percentile(counts: NDArray[np.int64], percentile: float) -> int:
 def entropy(counts: NDArray[np.int64]) -> int:
     """After how many bins of ``counts`` the range ends so that what is within, on 128 levels, diverges least (Kullback-Leibler) from all.
 
-    What lies beyond is counted in the last bin of the range, which must not be empty then, and is 1 % of all at most. The candidates are all numbers of bins from 128
-    to the last one that is not empty; their sums over bins and levels come from running totals.
+    What lies beyond is counted in the last bin of the range, which must not be empty then, and is 1 % of all at most. The candidates are
+    all numbers of bins from 128 to the last one that is not empty; their sums over bins and levels come from running totals.
     """
     bins = counts.copy()
     bins[0] = bins[1]
