@@ -19,6 +19,7 @@ from dlalint.report.entries import relative
 from dlalint.report.grouping import Group, grouped, is_wrong
 from dlalint.report.html_data import as_json, link, sentence
 from dlalint.report.layout import counted
+from dlalint.report.measures import measured_words
 from dlalint.report.picture import label
 from dlalint.report.to_text import verdict_sentence
 from dlalint.report.values import limit_in_words
@@ -60,6 +61,7 @@ class _Section(NamedTuple):
     error: str = ""
     operators: tuple[tuple[str, int, int, int, str], ...] = ()
     causes: tuple[tuple[str, tuple[_Cause, ...]], ...] = ()
+    measured: tuple[tuple[str, str], ...] = ()
     unchecked: tuple[str, ...] = ()
     waived: tuple[str, ...] = ()
     baseline: str = ""
@@ -121,6 +123,7 @@ def _section(result: Outcome | Failure, book: RuleSet) -> _Section:
         verdict_sentence(result),
         operators=tuple(_operators(result)),
         causes=tuple(causes),
+        measured=tuple((item.heading, sentence(item.sentence)) for item in measured_words(result)),
         unchecked=tuple(sentence(text) for text in result.unchecked),
         waived=tuple(dict.fromkeys(_waived(item) for item in result.waived)),
         baseline="" if result.baseline is None else _baseline(result.baseline),

@@ -11,6 +11,7 @@ from dlalint.report.entries import relative
 from dlalint.report.escape import for_markdown, shortened_name
 from dlalint.report.grouping import Group, grouped
 from dlalint.report.layout import counted, listed
+from dlalint.report.measures import measured_words
 from dlalint.report.to_text import verdict_sentence
 
 MOST = 60_000  # characters; GitHub takes 65,536 in a comment
@@ -55,6 +56,9 @@ def _section(outcome: Outcome) -> Iterator[str]:
     yield f"<details><summary>{_name(outcome.model.path)} on {outcome.target.name}</summary>"
     yield ""
     yield for_markdown(verdict_sentence(outcome))
+    for item in measured_words(outcome):
+        yield ""
+        yield f"{item.heading}: {for_markdown(shortened_name(item.sentence, 400))}"
     yield ""
     for group in groups:
         yield _cause(group)

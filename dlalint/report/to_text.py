@@ -13,7 +13,7 @@ from dlalint.plan import Line, Outcome, Segment
 from dlalint.report.explained import limit_rows, rewrite_rows
 from dlalint.report.grouping import Group, grouped, is_wrong
 from dlalint.report.layout import Row, Span, continued, counted, listed, size, spans, table, wrapped
-from dlalint.report.reach import reach_rows
+from dlalint.report.measures import measured_rows
 from dlalint.report.to_json import cited
 
 _STYLE = {ERROR: "bad", WARNING: "warn", NOTE: "dim"}
@@ -37,8 +37,7 @@ def to_text(
         return rows
     sections = (
         *([] if outcome.status == "no-dla" else [writer.operators()]),
-        writer.coverage(),
-        reach_rows(outcome, writer.width, verbose=verbose),
+        measured_rows(outcome, writer.width, verbose=verbose),
         writer.contrast(),
         *writer.causes(),
         writer.waived(),
@@ -113,22 +112,6 @@ class _Writer:
         notes = [group for group in groups if group.first.severity == NOTE]
         if notes and self.book is None:
             yield self._notes(notes)
-
-    def coverage(self) -> Iterator[Row]:
-        found = self.outcome.coverage
-        if found is None:
-            return
-        lost = len(found.in_fp16)
-        yield spans(Span("INT8 scales", "title"))
-        place = f" in {found.path}" if found.path else ""
-        said = f"{found.scaled} of {counted(found.tensors, 'tensor')} on the DLA have a usable scale{place}"
-        share = f" with {100 * found.macs_in_fp16 / found.macs:.1f} % of their multiplications" if lost and found.macs else ""
-        rest = (
-            f"; of {counted(found.layers, 'layer')} with an INT8 form {lost} {'runs' if lost == 1 else 'run'} in FP16{share}"
-            if lost
-            else ""
-        )
-        yield from wrapped("  ", f"{said}{rest}.", self.width, "warn" if lost else "good")
 
     def contrast(self) -> Iterator[Row]:
         found = self.outcome.baseline

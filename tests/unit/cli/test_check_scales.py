@@ -42,6 +42,13 @@ def test_text_and_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [item["tensor"] for item in document["findings"] if item["code"] == "DLA804"] == ["/relu/Relu_output_0"]
 
 
+@pytest.mark.parametrize(("form", "heading"), [("html", "<h3>INT8 scales</h3>\n<p>"), ("markdown", "INT8 scales: ")])
+def test_other_forms_say_it_too(form: str, heading: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _check("--precision", "int8", "--calibration", "calib.cache", "--format", form)
+    said = capsys.readouterr().out.replace("\\", "")
+    assert f"{heading}48 of 49 tensors on the DLA have a usable scale in calib.cache; of 47 layers with an INT8 form 2 run in FP16" in said
+
+
 def test_a_whole_cache(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _check("--precision", "int8", "--calibration", "whole.cache") == 1  # for the average on the GPU
     out = capsys.readouterr().out
