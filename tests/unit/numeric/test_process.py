@@ -58,7 +58,8 @@ def test_a_crash_ends_the_child_only(make: Make) -> None:
             if error.code == "E303":  # pragma: no cover
                 pytest.skip(f"onnxruntime {onnxruntime.__version__} survives it")
             assert error.code == "E304"
-            assert error.what == "onnxruntime died with signal 11 (SIGSEGV)"
+            # what lies beyond the tensor is not the test's to say
+            assert error.what in ("onnxruntime died with signal 11 (SIGSEGV)", "onnxruntime died with signal 7 (SIGBUS)")
             assert runner.outputs(make(RELU), {"x": ONES})["y"].tolist() == [[1.0, 1.0]]
 
 
