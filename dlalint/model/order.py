@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dlalint.errors import ModelError
@@ -50,11 +51,9 @@ def _made_once(nodes: Sequence[Node], scope: _Scope) -> None:
     names = [name for node in nodes for name in node.outputs if name]
     if len(set(names)) == len(names) and scope.known.isdisjoint(names):
         return
-    seen = set(scope.known)
-    for name in names:
-        if name in seen:
-            raise ModelError(f"tensor {quoted(name)} is made twice", cure="Give each output its own name.", code="E106")
-        seen.add(name)
+    times = Counter(names)
+    twice = next(name for name in names if times[name] > 1 or name in scope.known)
+    raise ModelError(f"tensor {quoted(twice)} is made twice", cure="Give each output its own name.", code="E106")
 
 
 def _once(names: Iterable[str], what: str) -> None:

@@ -227,6 +227,11 @@ def test_external_data() -> None:
         ),
         ((("location", "a"), ("length", "8")), "E104", "tensor 'w' holds 8 bytes, its shape (3,) of float32 needs 12"),
         ((("location", "a"), ("length", "16")), "E104", "tensor 'w' holds 16 bytes, its shape (3,) of float32 needs 12"),
+        (
+            (("location", "a"), ("offset", "64"), ("length", "16")),
+            "E104",
+            "tensor 'w' holds 16 bytes, its shape (3,) of float32 needs 12",
+        ),
     ],
 )
 def test_external_data_that_cannot_be(entries: tuple[tuple[str, str], ...], code: str, what: str) -> None:
