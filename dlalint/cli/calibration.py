@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, configuration, dimensions, goal, look
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import Bound, blaming, settled
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds a run may take.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @look
+@needs("numpy", "onnx")
 def command(
     model: str,
     path: str | None,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dlalint.assemble import node_ids
+from dlalint.cli.native import load
 from dlalint.graphview import GraphView
 from dlalint.model import save
 from dlalint.pipeline import Session
@@ -25,6 +26,7 @@ def write_case(session: Session, result: Compared, view: GraphView, folder: str,
     Raises :class:`dlalint.model.save.WriteError` when they cannot be written, are there already, or when the model without its weights
     is not predicted as the model.
     """
+    load("onnx")
     from dlalint.rewrite.anonymous import anonymous, hasher
 
     target = result.found.outcome.target

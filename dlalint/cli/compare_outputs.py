@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import differences, output
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, look
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file.")
 @look
+@needs("numpy")
 def command(
     reference: str,
     other: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, dimensions, goal, look, one_target
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs it is proven on.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @look
+@needs("numpy", "onnx")
 def command(
     model: str,
     path: str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, dimensions, some_targets
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import Bound, bind, blaming, from_command_line, read_config
@@ -30,6 +31,7 @@ _SHOWN = 4
 @dimensions()
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever could be fixed.")
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@needs("numpy", "onnx")
 def command(models: tuple[str, ...], config: str | None, exit_zero: bool, no_color: bool, **given: Any) -> int:
     """Name the models that `dlalint fix` would make better, a line each, and write nothing.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from dlalint.cli.native import load
 from dlalint.cli.progress import progress
 from dlalint.errors import UsageError
 from dlalint.graphview import GraphView
@@ -41,6 +42,7 @@ class Meter:
         if self.given is None or all(target.precision != "fp16" for target in targets):
             return known
         if self._runner is None:
+            load("numpy")
             from dlalint.numeric import Runner
 
             self._runner = Runner()

@@ -10,6 +10,7 @@ import click
 
 from dlalint.cli import output
 from dlalint.cli.differences import as_json
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, configuration, dimensions
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--timeout", type=click.FloatRange(0.1, 86400), default=120.0, show_default=True, help="Seconds it may take.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@needs("numpy")
 def command(
     model: str,
     inputs: str | None,

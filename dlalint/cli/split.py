@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import output
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, dimensions, one_target
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Do not prove that the parts compute what the whole computes.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--no-color", is_flag=True, help="No colours on a terminal.")
+@needs("numpy", "onnx")
 def command(
     model: str,
     folder: str,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlalint.cli import differences, emulation, output
+from dlalint.cli.native import needs
 from dlalint.cli.options import FILE, configuration, dimensions, look
 from dlalint.cli.progress import progress
 from dlalint.cli.settings import blaming, settled
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("-o", "--output", "path", metavar="FILE", type=FILE, help="Write the report to a file.")
 @look
+@needs("numpy", "onnx")
 def command(
     reference: str,
     other: str | None,
