@@ -27,7 +27,7 @@ def assemble(
     in_fp16 = _in_words(line(view, converted, book)) if converted is not None else ""
     findings = diagnose(view, placed, book, checker, ids, in_fp16, measured)
     needs, coverage = _reach(view, placed, measured)
-    reached = _reached(view, placed, measured)
+    reached = _reached(view, placed, book, measured)
     node_devices = devices_of_nodes(view, placed)
     nodes = _nodes(view, placed, ids, node_devices, findings)
     boundaries = _boundaries(placed)
@@ -62,13 +62,14 @@ def _reach(view: GraphView, placed: Placement, measured: Measured) -> tuple[Need
     return found, coverage(placed, found, scales)
 
 
-def _reached(view: GraphView, placed: Placement, measured: Measured) -> Reach | None:
+def _reached(view: GraphView, placed: Placement, book: RuleSet, measured: Measured) -> Reach | None:
     """How far the measured values of an FP16 build reach."""
     if measured.ranges is None or placed.rules.target.precision != "fp16":
         return None
     from dlalint.fp16.reach import reach
+    from dlalint.trtexec.flags import Flags
 
-    return reach(placed, view.model.graph, measured.ranges)
+    return reach(placed, view.model.graph, measured.ranges, Flags(book.trtexec, book.sources, placed.rules.target.trt))
 
 
 def line(view: GraphView, placed: Placement, book: RuleSet, converted: Placement | None = None) -> Line:
@@ -93,7 +94,7 @@ def _in_words(found: Line) -> str:
 def node_ids(view: GraphView) -> tuple[str, ...]:
     """A unique and stable id for each node: its name, else operator and first output; repeated ones are numbered."""
     nodes = view.model.graph.nodes
-    ids = [node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}" for node in nodes]
+    ids = [node.label for node in nodes]
     if len(set(ids)) < len(ids):
         seen: dict[str, int] = {}
         for number, base in enumerate(ids):

@@ -208,6 +208,9 @@ class Op:
         return tuple(float(v) for v in value if isinstance(v, (int, float)))
 
 
+UNNAMED = "node_of_"  # begins the name of a layer whose node has none
+
+
 class Node(NamedTuple):
     """One operator call. Empty strings in ``inputs`` and ``outputs`` are omitted optional ones."""
 
@@ -215,6 +218,19 @@ class Node(NamedTuple):
     op: Op
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The name a person finds the node by: its own, else its operator and first output."""
+        return self.name or f"{self.op.op_type}:{next((name for name in self.outputs if name), '')}"
+
+    @property
+    def layer_name(self) -> str:
+        """The name that TensorRT's ONNX parser gives to its layer: its own, else :data:`UNNAMED` and the first output.
+
+        Source: getNodeName of onnx-tensorrt, 8.4 to 10.1.
+        """
+        return self.name or f"{UNNAMED}{self.outputs[0] if self.outputs else ''}"
 
 
 class Graph:

@@ -74,7 +74,8 @@ class Reach(NamedTuple):
     """How far a network's tensors reach into FP16. The names are those of tensors that layers hand on, in their order.
 
     ``over`` go beyond it, ``near`` come near its end, ``small`` lie below its normal numbers, ``unmeasured`` counts those without a range.
-    ``margins`` are the factors by which the tightest could grow, ``layers`` those that touch what overflows.
+    ``margins`` are the factors by which the tightest could grow, ``layers`` those that touch what overflows, ``in_fp32`` the way to keep
+    these in FP32.
     """
 
     ranges: Ranges
@@ -85,6 +86,7 @@ class Reach(NamedTuple):
     unmeasured: int
     margins: tuple[tuple[str, float], ...]
     layers: tuple[str, ...]
+    in_fp32: str
 
 
 class Measured(NamedTuple):

@@ -17,7 +17,7 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
 from dlalint.pipeline import Session
 from dlalint.target import Target
-from dlalint.trtexec.flags import Flags
+from dlalint.trtexec.flags import Flags, calibrated
 
 if TYPE_CHECKING:
     from dlalint.calibration.translated import Proof, Translated
@@ -155,16 +155,14 @@ def _flags(flags: Flags, found: Translated, places: Places) -> list[str]:
 
     from dlalint.rewrite.quantization.translating import listed
 
-    wanted = [("model", places.model), ("int8", ""), ("fp16", ""), ("dla", "0"), ("calibration", places.cache)]
     if not found.scales:
         return []
-    names = listed(found)
+    wanted, names = calibrated(places.model, places.cache), listed(found)
     if names:
         wanted.append(("constraints", "prefer"))
         if not places.precisions:
             wanted.append(("precisions", names))
-    known = [(flags.find(purpose), value) for purpose, value in wanted]
-    made = [quote(f"{flag.flag}={value}" if value else flag.flag) for flag, value in known if flag is not None]
+    made = flags.spelled(wanted)
     listing = flags.find("precisions")
     if names and places.precisions and listing is not None:
         made.append(f'{listing.flag}="$(cat {quote(places.precisions)})"')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlalint.calibration.cache import ENTROPY, Cache, to_text
@@ -14,7 +13,7 @@ from dlalint.cli.progress import progress
 from dlalint.errors import UsageError
 from dlalint.report.layout import Row, Span, counted, listed, spans, table, wrapped
 from dlalint.target import Target
-from dlalint.trtexec.flags import Flags
+from dlalint.trtexec.flags import Flags, calibrated
 
 if TYPE_CHECKING:
     from dlalint.numeric.calibration import Calibration, Scale
@@ -66,7 +65,7 @@ def compute(
         raise UsageError(what, where=inputs, cure="Give inputs like those that the model will see.", code="E521")
     _write(_text(version, {item.tensor: item.scale for item in found.scales}), cache)
     share = percentile if method == "percentile" else None
-    result = Result(model, target, method, share, inputs, found, cache, _flags(flags, model, cache))
+    result = Result(model, target, method, share, inputs, found, cache, flags.spelled(calibrated(model, cache)))
     if form == "json":
         output.write(as_json(_document(result)), None)
     else:
@@ -114,12 +113,6 @@ def _text(version: str, scales: dict[str, float]) -> str:
 
 def _check_names(version: str, names: tuple[str, ...]) -> None:
     _text(version, dict.fromkeys(names, 1.0))
-
-
-def _flags(flags: Flags, model: str, cache: str) -> list[str]:
-    wanted = (("model", model), ("int8", ""), ("fp16", ""), ("dla", "0"), ("calibration", cache))
-    known = ((flags.find(purpose), value) for purpose, value in wanted)
-    return [quote(f"{flag.flag}={value}" if value else flag.flag) for flag, value in known if flag is not None]
 
 
 def _rows(result: Result, width: int, verbose: bool) -> Iterator[Row]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dlalint.graph import Device, Graph
 from dlalint.measured import Range, Ranges, Reach
 from dlalint.network import Network
 from dlalint.placement import Placement
+from dlalint.trtexec.flags import Flags
 
 _SHOWN = 3
 
@@ -66,8 +67,8 @@ def on_dla(placed: Placement, item: Handed) -> bool:
     return any(placed.partition.devices[index] is Device.DLA for index in touching)
 
 
-def reach(placed: Placement, graph: Graph, ranges: Ranges) -> Reach | None:
-    """The sums of it; ``None`` when the target has no bounds."""
+def reach(placed: Placement, graph: Graph, ranges: Ranges, flags: Flags) -> Reach | None:
+    """The sums of it; ``None`` when the target has no bounds. ``flags`` are those of the target's trtexec."""
     end = bounds(placed)
     if end is None:
         return None
@@ -79,6 +80,7 @@ def reach(placed: Placement, graph: Graph, ranges: Ranges) -> Reach | None:
     floats = {name for name, kind in network.types.items() if kind.dtype in ("float16", "float32", "float64")}
     made = {name for node in graph.nodes for name in node.outputs}
     handed = {name for layer in network.layers for name in layer.outputs if name in floats and name in made}
+    layers = tuple(dict.fromkeys(name for item in over for name in _touching(network, graph, item)))
     return Reach(
         ranges,
         tuple(item.tensor for item in items),
@@ -87,8 +89,18 @@ def reach(placed: Placement, graph: Graph, ranges: Ranges) -> Reach | None:
         tuple(item.tensor for item in items if 0 < item.range.largest < end.normal),
         len(handed.difference(ranges.tensors)),
         tuple(margins[:_SHOWN]),
-        tuple(dict.fromkeys(name for item in over for name in _touching(network, graph, item))),
+        layers,
+        _in_fp32(layers, flags),
     )
+
+
+def _in_fp32(layers: Sequence[str], flags: Flags) -> str:
+    """How a build keeps ``layers`` in FP32: with flags where the release has them, else with what the builder or the model can say."""
+    if flags.find("precisions") is not None and all(map(flags.nameable, layers)):
+        return " ".join(flags.spelled([("constraints", "obey"), ("precisions", ",".join(f"{name}:fp32" for name in layers))]))
+    typed = flags.find("fp16") is None
+    way = "Cast them to FP32 in the model" if typed else "ILayer::setPrecision(DataType::kFLOAT)"
+    return f"{way}: the DLA has no FP32, so that they go to the GPU."
 
 
 def _touching(network: Network, graph: Graph, item: Handed) -> Iterator[str]:
@@ -96,4 +108,4 @@ def _touching(network: Network, graph: Graph, item: Handed) -> Iterator[str]:
     for index in (item.maker, *item.readers):
         layer = network.layers[index]
         if index >= 0 and not layer.spec.helper:
-            yield from (graph.nodes[number].name or layer.name for number in layer.origin)
+            yield from (graph.nodes[number].layer_name for number in layer.origin)

@@ -31,7 +31,7 @@ class Needs(NamedTuple):
 
 def asked(layer: Layer, graph: Graph, scales: Scales) -> str:
     """The type that the list of layer precisions asks of a layer, empty when it says nothing."""
-    names = (layer.name, *(graph.nodes[number].name for number in layer.origin))
+    names = (layer.name, *(graph.nodes[number].layer_name for number in layer.origin))
     return next((scales.kinds[name] for name in names if name in scales.kinds), scales.kinds.get(ALL, ""))
 
 

@@ -136,7 +136,7 @@ def _about_names(placed: Placement, model: Model, scales: Scales, found: Diagnos
 
 
 def _names(layer: Layer, model: Model) -> Iterable[str]:
-    return (layer.name, *(model.graph.nodes[number].name for number in layer.origin))
+    return (layer.name, *(model.graph.nodes[number].layer_name for number in layer.origin))
 
 
 def _nearest(strange: Sequence[str], known: set[str]) -> Iterable[tuple[str, str]]:

@@ -163,7 +163,7 @@ def _template(steps: Sequence[Step], node: Node) -> Template:
 
 def _instantiate(call: Call, template: Template, layers: list[Layer], types: dict[str, TensorType]) -> None:
     node = call.node
-    label = node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"
+    label = node.label
     origin = (call.origin,)
     if template.plain is not None:
         layers.append(Layer(label, template.plain, node.inputs + call.captured, node.outputs, origin))

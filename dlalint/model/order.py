@@ -69,7 +69,7 @@ def _is_known(name: str, scopes: tuple[_Scope, ...]) -> bool:
 
 
 def _unmade(node: Node, name: str, scopes: tuple[_Scope, ...]) -> ModelError:
-    user = quoted(label(node))
+    user = quoted(node.label)
     if any(name in node.outputs for scope in scopes for node in scope.nodes):
         return ModelError(
             f"the nodes are not in order, or form a cycle: {user} uses {quoted(name)} before it is made",
@@ -77,8 +77,3 @@ def _unmade(node: Node, name: str, scopes: tuple[_Scope, ...]) -> ModelError:
             code="E107",
         )
     return ModelError(f"{user} uses tensor {quoted(name)}, which nothing makes", cure=_AGAIN, code="E106")
-
-
-def label(node: Node) -> str:
-    """The name a person finds a node by: its own, else its operator and first output."""
-    return node.name or f"{node.op.op_type}:{next((name for name in node.outputs if name), '')}"

@@ -42,10 +42,12 @@ def measured_rows(outcome: Outcome, width: int, *, verbose: bool) -> Iterator[Ro
         yield spans(Span(item.heading, "title"))
         yield from wrapped("  ", item.sentence, width, item.style)
         if item.heading == FP16 and outcome.reach is not None:
-            yield from _details(outcome, outcome.reach, width, verbose)
+            yield from _details(outcome.reach, width, verbose)
 
 
 def _scales(found: Coverage) -> str:
+    if not found.tensors:
+        return "No tensor needs one: no layer on the DLA has an INT8 form, or FP16 is asked of all that have."
     place = f" in {found.path}" if found.path else ""
     said = f"{found.scaled} of {counted(found.tensors, 'tensor')} on the DLA have a usable scale{place}"
     lost = len(found.in_fp16)
@@ -62,13 +64,13 @@ def _ranges(found: Reach) -> str:
     return f"{lead}: {', '.join(parts) or 'all within FP16'}."
 
 
-def _details(outcome: Outcome, found: Reach, width: int, verbose: bool) -> Iterator[Row]:
+def _details(found: Reach, width: int, verbose: bool) -> Iterator[Row]:
     if found.margins:
         tight = [f"{name} ({_margin(margin)})" for name, margin in found.margins]
         yield from wrapped("  tightest  ", ", ".join(tight), width)
     if found.layers:
         yield from wrapped("  touching  ", listed(found.layers, 1_000_000 if verbose else _SHOWN), width)
-        yield from wrapped("  in FP32   ", in_fp32(outcome, found.layers), width)
+        yield from wrapped("  in FP32   ", found.in_fp32, width)
 
 
 def _counts(found: Reach) -> Sequence[tuple[Sequence[str], str]]:
@@ -79,13 +81,3 @@ def _margin(margin: float) -> str:
     if margin < 1:
         return f"{1 / margin:.3g} times too large"
     return f"could be {margin:.3g} times as large" if margin < 1000 else "could be over 1000 times as large"
-
-
-def in_fp32(outcome: Outcome, layers: Sequence[str]) -> str:
-    """How a build keeps ``layers`` in FP32: with the words of trtexec from 8.4 on, else with those of the builder."""
-    trt = outcome.target.trt
-    plain = [name for name in layers if not set(name) & set(",:'\"\\ ")]
-    if trt < (8, 4) or trt >= (11, 0) or len(plain) < len(layers):
-        way = "Cast them to FP32 in the model" if trt >= (11, 0) else "ILayer::setPrecision(DataType::kFLOAT)"
-        return f"{way}: the DLA has no FP32, so that they go to the GPU."
-    return f"--precisionConstraints=obey '--layerPrecisions={','.join(f'{name}:fp32' for name in layers)}'"

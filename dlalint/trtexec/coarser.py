@@ -230,7 +230,7 @@ def layer_names(outcome: Outcome, nameable: Callable[[str], bool]) -> list[tuple
     registerLayer of onnx-tensorrt, 8.4 to 10.1; "/fc/Gemm + (Unnamed Layer* 125) [ElementWise]" in a 10.3 log (build-detr-10-3).
     """
     nodes = outcome.model.graph.nodes
-    called = [node.name or f"node_of_{node.outputs[0] if node.outputs else ''}" for node in nodes]
+    called = [node.layer_name for node in nodes]
     once = {name for name, count in _counts(called).items() if count == 1}
     work = [number for layer in outcome.network.layers if not layer.spec.helper for number in layer.origin]
     single = {number for number, count in _counts(work).items() if count == 1}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Any, NamedTuple
 
 from dlalint.errors import RuleDataError
@@ -56,6 +57,11 @@ class Flags:
                 return Flag(purpose, spelled["flag"], entry["why"], since, until)
         return None
 
+    def spelled(self, wanted: Iterable[tuple[str, str]]) -> list[str]:
+        """The flags for ``wanted``, purposes and values (empty for none), quoted for a POSIX shell; what the release lacks is left out."""
+        known = ((self.find(purpose), value) for purpose, value in wanted)
+        return [quote(f"{flag.flag}={value}" if value else flag.flag) for flag, value in known if flag is not None]
+
     def missing(self, purpose: str) -> tuple[str, str]:
         """The flag that the release lacks for ``purpose``, and what there is to say about that (may be empty)."""
         entry = self._flags[purpose]
@@ -68,6 +74,11 @@ class Flags:
     def nameable(self, name: str) -> bool:
         """Whether a specification of this release can hold ``name``, and a terminal show it."""
         return bool(name) and name.isprintable() and not self.unnameable.intersection(name)
+
+
+def calibrated(model: str, cache: str) -> list[tuple[str, str]]:
+    """What a build of ``model`` in INT8 on the DLA asks of trtexec, with the scales of ``cache``: for :meth:`Flags.spelled`."""
+    return [("model", model), ("int8", ""), ("fp16", ""), ("dla", "0"), ("calibration", cache)]
 
 
 def parse(release: str) -> Version:

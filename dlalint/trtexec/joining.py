@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import NamedTuple
 
-from dlalint.graph import Node
+from dlalint.graph import UNNAMED, Node
 from dlalint.graphview import Call
 from dlalint.network import Network
 from dlalint.plan import Outcome
@@ -18,7 +18,6 @@ _CLONE = re.compile(r"(?:_clone_\d{1,6}|\[Constant\])$")
 _NUMBERED = re.compile(r"_\d{1,6}$")
 _KERNEL = re.compile(r"_myl\d{0,6}_\d{1,6}$")
 _NOT_KEPT = re.compile(r"[^A-Za-z0-9/]")
-_MADE = "node_of_"  # how the parser names the layer of a node without a name
 
 
 class Role(str, Enum):
@@ -81,8 +80,8 @@ class Names:
             return Found(Role.CONSTANT)
         if is_helper(name):
             return Found(Role.HELPER)
-        if name.startswith(_MADE) and name[len(_MADE) :] in self._maker:
-            return Found(Role.NODE, (self._maker[name[len(_MADE) :]],))
+        if name.startswith(UNNAMED) and name[len(UNNAMED) :] in self._maker:
+            return Found(Role.NODE, (self._maker[name[len(UNNAMED) :]],))
         return self._altered(name)
 
     def _altered(self, name: str) -> Found:

@@ -30,7 +30,7 @@ def halves(
     ``places`` are where the nodes (by what they make first) read from a pair, ``paired`` the tensors that stand for pairs, ``baked`` the
     constants that were on a grid.
     """
-    called = [str(node.name or f"node_of_{next(iter(node.output), '')}") for node in graph.nodes]  # as the parser of TensorRT calls them
+    called = [node.layer_name for node in outcome.model.graph.nodes]
     counts = Counter(called)
     found = []
     for placed in outcome.nodes:

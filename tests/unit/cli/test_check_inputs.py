@@ -87,16 +87,17 @@ def test_the_text_names_the_layers_to_keep_in_fp32(capsys: pytest.CaptureFixture
     assert (code, err) == (1, "")
     assert "FP16 range\n  4 tensors measured on 5 samples of inputs.npz: 2 beyond FP16.\n" in out
     assert "  tightest  c (3.66 times too large), y (3.66 times too large), x (could be over 1000 times as" in out
-    flags = "--precisionConstraints=obey '--layerPrecisions=second:fp32,third:fp32'"
+    flags = "--precisionConstraints=obey --layerPrecisions=second:fp32,third:fp32"
     assert f"  touching  second, third\n  in FP32   {flags}\n" in out
     assert "Wrong in FP16\n  DLA821 fp16-overflow  1 node\n    second: c reaches 2.4e+05, FP16 ends at 65504\n" in out
     assert "    behind  1 node: third\n" in out
 
 
-def test_layers_without_a_name_have_no_flag(capsys: pytest.CaptureFixture[str], save: Save) -> None:
+def test_layers_without_a_name_have_the_one_that_the_parser_gives_them(capsys: pytest.CaptureFixture[str], save: Save) -> None:
     _, nodes, weights = OVERFLOWING["product"]
     _, out, _ = check(capsys, save(nodes, weights), "--inputs", inputs())
-    assert "  touching  second, Sigmoid:y\n  in FP32   ILayer::setPrecision(DataType::kFLOAT): the DLA has no FP32" in out
+    flags = "--precisionConstraints=obey --layerPrecisions=second:fp32,node_of_y:fp32"
+    assert f"  touching  second, node_of_y\n  in FP32   {flags}\n" in out
 
 
 def test_a_folder_and_its_samples(capsys: pytest.CaptureFixture[str], save: Save, tmp_path: Path) -> None:

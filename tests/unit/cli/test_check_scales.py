@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 
 from dlalint.calibration.cache import ENTROPY, Cache, to_text
@@ -60,6 +61,21 @@ def test_layer_precisions_in_a_file(folder: Path, capsys: pytest.CaptureFixture[
     (folder / "layers.txt").write_text("/relu/Relu:fp16,/maxpool/MaxPool:fp16\n")
     _check("--precision", "int8", "--calibration", "calib.cache", "--layer-precisions", "@layers.txt")
     assert "DLA804" not in capsys.readouterr().out
+
+
+def test_layers_without_a_name_have_the_one_that_the_parser_gives_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dlalint calibration` writes such lists."""
+    monkeypatch.chdir(tmp_path)
+    text = '<ir_version: 8, opset_import: ["": 17]> g (float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Relu(x) y = Sigmoid(a) }'
+    Path("model.onnx").write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    _check("--precision", "int8", "--layer-precisions", "node_of_a:fp16,node_of_b:fp16", "--format", "json")
+    found = json.loads(capsys.readouterr().out)
+    assert [item["observed"] for item in found["findings"] if item["name"] == "precision-of-no-layer"] == ["node_of_b"]
+    assert found["scales"]["layers"] == 0
+    _check("--precision", "int8", "--layer-precisions", "node_of_a:fp16")
+    assert "INT8 scales\n  No tensor needs one: no layer on the DLA has an INT8 form, or FP16 is asked" in capsys.readouterr().out
 
 
 def test_a_file_that_names_no_layer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from dlalint.errors import ModelError
-from dlalint.model.order import check_order, label
+from dlalint.model.order import check_order
 from dlalint.model.read import Reader
 
 OWN_NAME = "Give each output its own name."
@@ -145,4 +145,4 @@ def test_label() -> None:
         onnx.helper.make_node("Relu", [], []),
     ]
     proto = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], []))
-    assert [label(node) for node in Reader(proto.SerializeToString()).model("m").graph.nodes] == ["Split:b", "named", "Relu:"]
+    assert [node.label for node in Reader(proto.SerializeToString()).model("m").graph.nodes] == ["Split:b", "named", "Relu:"]
