@@ -45,7 +45,7 @@ def write_case(session: Session, result: Compared, view: GraphView, folder: str,
     for file in (graph, build):
         os.makedirs(os.path.dirname(file), exist_ok=True)
     save.write([data], graph, what="the test case")
-    save.write([text.encode()], build, what="the test case", limit=None)
+    save.write_text(text, build, "the test case")
     click.echo(f"wrote {graph} and {build}", err=True)
     if not result.found.agrees:
         click.echo("the build differs from the prediction: tests/cases/disagreements.toml wants the reason", err=True)

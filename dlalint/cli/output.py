@@ -35,15 +35,14 @@ def show(rows: Sequence[Row], path: str | None, color: bool) -> None:
 
 def write(text: str, path: str | None) -> None:
     """Write to stdout, or replace the file at ``path`` as a whole. Raises :class:`dlalint.model.save.WriteError`."""
-    data = text.encode("utf-8", "surrogateescape")
     if path is None:
         sys.stdout.flush()
         try:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
             sys.stdout.buffer.flush()
         except BrokenPipeError:  # the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     from dlalint.model import save
 
-    save.write([data], path, what="the report", limit=None)
+    save.write_text(text, path, "the report")

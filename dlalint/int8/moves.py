@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 
+from dlalint.errors import ModelError
 from dlalint.graph import Model, Tensor, dtype_size, volume
-from dlalint.model.external import fault
+from dlalint.model.payload import payload
 from dlalint.network import Layer
 
 _ONE = {"float32": (b"\0\0\x80\x3f", "I"), "float16": (b"\0\x3c", "H")}
@@ -32,31 +32,17 @@ def picks(weights: Tensor, path: str) -> bool:
     if weights.dtype not in _ONE or not 0 < volume(weights.dims) <= _ELEMENTS:
         return False
     size = volume(weights.dims[1:]) * int(dtype_size(weights.dtype))
-    first = _bytes(weights, path, 0, size)
-    if not _one(first, weights.dtype):
+    try:
+        if not _one(payload(path, weights, 0, size), weights.dtype):
+            return False
+        rest = payload(path, weights, size, size * (weights.dims[0] - 1))
+    except ModelError:  # a lint needs no weights, so that those that are not there are no error
         return False
-    rest = _bytes(weights, path, size, size * (weights.dims[0] - 1))
-    return all(_one(rest[at : at + size], weights.dtype) for at in range(0, len(rest), size)) and len(rest) == size * (weights.dims[0] - 1)
+    return all(_one(rest[at : at + size], weights.dtype) for at in range(0, len(rest), size))
 
 
 def _one(kernel: bytes, dtype: str) -> bool:
     one, code = _ONE[dtype]
-    if not kernel or kernel.count(0) != len(kernel) - sum(byte != 0 for byte in one):
+    if kernel.count(0) != len(kernel) - sum(byte != 0 for byte in one):
         return False
     return array(code, kernel).count(int.from_bytes(one, "little")) == 1
-
-
-def _bytes(tensor: Tensor, path: str, start: int, length: int) -> bytes:
-    """Bytes of a tensor, empty when they cannot be had."""
-    if isinstance(tensor.payload, bytes) and tensor.form == "raw":
-        return tensor.payload[start : start + length]
-    where = tensor.where
-    if where is None or tensor.form != "raw" or (where.file and fault(path, where.file, where.offset + tensor.nbytes)):
-        return b""
-    file = os.path.join(os.path.dirname(path), where.file) if where.file else path
-    try:
-        with open(file, "rb") as stream:
-            stream.seek(where.offset + start)
-            return stream.read(length)
-    except OSError:
-        return b""

@@ -112,6 +112,11 @@ def write(
     _sync(os.path.dirname(target) or ".")
 
 
+def write_text(text: str, target: str, what: str) -> None:
+    """Write ``text`` as the file ``target``, as :func:`write` does; names that were not UTF-8 in a model become their bytes again."""
+    write([text.encode("utf-8", "surrogateescape")], target, what=what, limit=None)
+
+
 def _replace(
     parts: Sequence[Piece],
     total: int,

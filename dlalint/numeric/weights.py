@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlalint.errors import ModelError
-from dlalint.graph import Tensor, dtype_size, volume
+from dlalint.graph import Tensor, volume
 from dlalint.measured import Weight
-from dlalint.model.external import fault
-from dlalint.model.tensors import quoted
+from dlalint.model.payload import payload
 
-_CHUNK = 1 << 20  # elements in memory at once
+_CHUNK = 1 << 22  # bytes in memory at once, whole elements
 _WIDE = ("float32", "float64")
 
 
@@ -44,27 +41,5 @@ def _weight(path: str, tensor: Tensor) -> Weight:
 
 
 def _parts(path: str, tensor: Tensor) -> Iterator[NDArray[Any]]:
-    dtype = np.dtype(tensor.dtype).newbyteorder("<")
-    if isinstance(tensor.payload, bytes):
-        yield np.frombuffer(tensor.payload[: tensor.nbytes], dtype)
-        return
-    where = tensor.where
-    assert where is not None
-    state = fault(path, where.file, where.offset + tensor.nbytes) if where.file else ""
-    file = os.path.join(os.path.dirname(path), where.file) if where.file else path
-    try:
-        if state:
-            what = f"the side file {quoted(where.file)} is {state}"
-            raise ModelError(what, where=path, cure="Put the weights beside the model.", code="E113")
-        with open(file, "rb") as stream:
-            stream.seek(where.offset)
-            left = volume(tensor.dims)
-            while left:
-                data = stream.read(min(left, _CHUNK) * int(dtype_size(tensor.dtype)))
-                if not data or len(data) % dtype.itemsize:
-                    what = f"the weights {quoted(tensor.name)} are cut off"
-                    raise ModelError(what, where=path, cure="Fetch the file again.", code="E113")
-                left -= len(data) // dtype.itemsize
-                yield np.frombuffer(data, dtype)
-    except OSError as error:
-        raise ModelError(f"its weights cannot be read ({error.strerror})", where=file, cure="Check the file.", code="E112") from None
+    for start in range(0, tensor.nbytes, _CHUNK):
+        yield np.frombuffer(payload(path, tensor, start, min(_CHUNK, tensor.nbytes - start)), np.dtype(tensor.dtype).newbyteorder("<"))

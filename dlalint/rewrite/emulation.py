@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.skeleton import excise
 from dlalint.model.tensors import KEEP_INTEGER_BYTES, quoted
 from dlalint.numeric import Difference, Runner, Tolerance, difference, fitted
+from dlalint.numeric.portions import portions
 from dlalint.numeric.runner import sendable
 from dlalint.pipeline import Session
 from dlalint.rewrite.graph import Array, captured, parsed
@@ -88,7 +90,7 @@ def emulate(
     points = _chosen(ours, made, names, f"{reference} and {other}")
     taken = {name: kind for name, kind in view.types.items() if name in view.inputs}
     found: dict[str, list[Difference]] = {}
-    for group in _groups(points, view.types, budget):
+    for group in portions(points, partial(_bytes, view.types, budget), budget):
         progress(f"{max(map(len, found.values()), default=0)} of {len(points)} tensors compared")
         wanted = [point.tensor for point in group]
         with_ours, with_theirs = ours.opened(wanted), theirs.opened(wanted)
@@ -179,20 +181,9 @@ def _part(proto: ModelProto, wanted: Sequence[str]) -> ModelProto:
     return part
 
 
-def _groups(points: Sequence[Point], types: Mapping[str, TensorType], budget: int) -> Iterator[list[Point]]:
-    """The tensors in their order, as many together as the budget allows."""
-    group: list[Point] = []
-    total = 0
-    for point in points:
-        kind = types[point.tensor]
-        size = budget // _UNKNOWN if kind.dims is None else prod(kind.dims) * int(dtype_size(kind.dtype))
-        if group and total + size > budget:
-            yield group
-            group, total = [], 0
-        group.append(point)
-        total += size
-    if group:
-        yield group
+def _bytes(types: Mapping[str, TensorType], budget: int, point: Point) -> int:
+    kind = types[point.tensor]
+    return budget // _UNKNOWN if kind.dims is None else prod(kind.dims) * int(dtype_size(kind.dtype))
 
 
 def _halved(feed: Feeds) -> Feeds:

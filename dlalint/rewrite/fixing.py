@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from math import inf
 from tempfile import TemporaryDirectory
@@ -28,8 +27,9 @@ from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catal
 from dlalint.rewrite.driver import Driver, Limits
 from dlalint.rewrite.graph import Array, Graph, parsed
 from dlalint.rewrite.proof import parts
+from dlalint.rewrite.proven import write_proven
 from dlalint.rewrite.quantization.keeping import kept
-from dlalint.rewrite.quantization.marking import marked, whole
+from dlalint.rewrite.quantization.marking import marked
 from dlalint.rewrite.weights import Weights
 from dlalint.selection import Selection
 from dlalint.target import Target
@@ -39,10 +39,6 @@ Feeds = Mapping[str, Array]
 
 # what was allowed to be approximate only has to be the same network: its error is measured and told
 APPROXIMATELY = Tolerance(rtol=0.25, atol=0.25)
-
-
-class _DisprovenError(Exception):
-    """The result computes something else."""
 
 
 class ProofError(DlalintError):
@@ -127,17 +123,8 @@ class Fixer:
 
         Raises :class:`ProofError` when there can be no proof.
         """
-        proofs: list[Proof] = []
-
-        def approve(path: str) -> None:
-            proofs.append(self.prove(fixed, path))
-            if not proofs[0].ok:
-                raise _DisprovenError
-
         pieces = restore(fixed.model.SerializeToString(), *fixed.weights.files)
-        with suppress(_DisprovenError):
-            write(pieces, target, approve=approve if self._options.prove else None)
-        return proofs[0] if proofs else None
+        return write_proven(pieces, target, partial(self.prove, fixed) if self._options.prove else None)
 
     def rehearse(self, fixed: Fixed) -> Proof | None:
         """The proof without writing anything that stays; ``None`` for a model with side files, which has to lie beside them."""
@@ -159,7 +146,7 @@ class Fixer:
         """The elements of tensors in a run of the rewritten model."""
         with TemporaryDirectory() as folder:
             path = os.path.join(folder, "model.onnx")
-            write(restore(whole(marked(graph.proto, names, graph), graph.weights), *graph.weights.files), path)
+            write(restore(graph.weights.whole(marked(graph.proto, names, graph)), *graph.weights.files), path)
             feed = next(feeds(self._runner.inputs(path), self._options.seed))[1]
             return {**feed, **self._runner.outputs(path, feed, [name for name in names if name not in feed])}
 

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto
 
 from dlalint.errors import ModelError
-from dlalint.graph import DTYPE_CODES, TensorType
+from dlalint.graph import DTYPE_CODES, FLOATING, TensorType
 from dlalint.graphview import GraphView
 from dlalint.rewrite.weights import Array as Array
 from dlalint.rewrite.weights import Weights
@@ -66,6 +66,11 @@ class Graph:
     def type(self, name: str) -> TensorType | None:
         """Element type and shape of a tensor, as far as known."""
         return self.view.types.get(name)
+
+    def floating(self, name: str) -> bool:
+        """Whether a tensor holds floats, or may."""
+        kind = self.view.types.get(name)
+        return kind is None or kind.dtype in FLOATING
 
     def dims(self, name: str) -> tuple[int, ...] | None:
         """The shape of a tensor when it is static."""

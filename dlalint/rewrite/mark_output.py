@@ -104,7 +104,7 @@ def mark_output(session: Session, path: str, target: Target, fixed: Overrides, r
         (after,) = results
     found = _told(path, request, view, before, after, chosen, plan)
     if request.names is not None:
-        save.write([name_map(found).encode("ascii")], request.names, what="the name map", limit=None)
+        save.write_text(name_map(found), request.names, "the name map")
     return found
 
 

@@ -10,13 +10,11 @@ from math import inf
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from onnx import ModelProto
-
 from dlalint.changes import Proof
 from dlalint.errors import DlalintError, UsageError
 from dlalint.graph import Device, dtype_size
 from dlalint.model.inputs import Overrides
-from dlalint.model.save import WriteError, check_target, write
+from dlalint.model.save import WriteError, check_target, write, write_text
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.numeric import Runner, difference, feeds
@@ -86,7 +84,7 @@ def _write(found: Split, folder: str, runner: Runner | None) -> Proof | None:
     with TemporaryDirectory(prefix=".dlalint-", dir=folder) as room:
         made = [os.path.join(room, name) for name in found.files]
         for file, part in zip(made, found.parts, strict=True):
-            write(restore(_whole(model_of(graph, part), graph.weights), source), file)
+            write(restore(graph.weights.whole(model_of(graph, part)), source), file)
         proof = _prove(runner, source, made, found.parts) if runner is not None else None
         if proof is not None and not proof.ok:
             cure = "Please report it, with the model if you can."
@@ -94,16 +92,8 @@ def _write(found: Split, folder: str, runner: Runner | None) -> Proof | None:
             raise ProofError(what, where=source, cure=cure, code="E312")
         for file, goal in zip(made, goals, strict=False):
             os.replace(file, goal)
-    write([manifest(found.outcome, graph, found.parts, found.files).encode()], goals[-1])
+    write_text(manifest(found.outcome, graph, found.parts, found.files), goals[-1], "the list of the parts")
     return proof
-
-
-def _whole(model: ModelProto, weights: Weights) -> bytes:
-    """A part with the weights that lie in side files inside of it; those inside the model's own file are copied when it is written."""
-    for tensor in model.graph.initializer:
-        if not weights.belongs(tensor):
-            tensor.CopyFrom(weights.inside(tensor))
-    return bytes(model.SerializeToString())
 
 
 def manifest(outcome: Outcome, graph: Graph, parts: Sequence[Part], files: Sequence[str]) -> str:

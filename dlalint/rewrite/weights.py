@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 
 from dlalint.errors import ModelError
 from dlalint.model.external import fault
@@ -90,6 +90,13 @@ class Weights:
             file.seek(offset)
             found.raw_data = file.read(length)
         return found
+
+    def whole(self, model: ModelProto) -> bytes:
+        """A model with the weights of side files inside of it; those in the model's own file are copied when it is written."""
+        for tensor in model.graph.initializer:
+            if not self.belongs(tensor):
+                tensor.CopyFrom(self.inside(tensor))
+        return bytes(model.SerializeToString())
 
     def _place(self, tensor: TensorProto) -> tuple[str, int, int]:
         """File, offset and length of the bytes of a tensor that does not hold them."""

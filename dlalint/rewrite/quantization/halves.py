@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from dlalint.calibration.translated import NO_SCALE, Half
-from dlalint.graph import FLOATING, Device
+from dlalint.graph import Device
 from dlalint.model.tensors import quoted
 from dlalint.plan import Outcome
 from dlalint.rewrite.graph import Graph
@@ -56,7 +56,7 @@ def _reasons(
     node = graph.nodes[number]
     moves = move(graph, node) is not None
     for position, name in enumerate(node.input):
-        if not name or not _floating(graph, name):
+        if not name or not graph.floating(name):
             continue
         if graph.is_constant(name):
             if node.op_type in _WEIGHTED and position == 1 and not _from(graph, name, baked):
@@ -66,13 +66,8 @@ def _reasons(
         elif name in paired and (node.output[0], position) not in places and not moves:
             yield f"{quoted(name)} was read past its Q/DQ pair"
     for name in node.output:
-        if name and _floating(graph, name) and name not in scales and graph.consumers(name):
+        if name and graph.floating(name) and name not in scales and graph.consumers(name):
             yield f"{quoted(name)} {NO_SCALE}"
-
-
-def _floating(graph: Graph, name: str) -> bool:
-    kind = graph.type(name)
-    return kind is None or kind.dtype in FLOATING
 
 
 def _from(graph: Graph, name: str, baked: frozenset[str]) -> bool:

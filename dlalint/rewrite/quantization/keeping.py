@@ -9,7 +9,6 @@ import numpy as np
 from dlalint.calibration.cache import ENTROPY, Cache
 from dlalint.calibration.kept import Kept
 from dlalint.calibration.translated import CARRIED, TensorScale
-from dlalint.graph import FLOATING
 from dlalint.rewrite.graph import Array, Graph
 from dlalint.rewrite.quantization.carrying import carry, named
 
@@ -28,7 +27,7 @@ def kept(cache: Cache, before: Collection[str], graph: Graph, release: str, look
     after = frozenset((*graph.inputs, *graph.initializers, *graph.producers))
     dropped = tuple(name for name in cache.scales if name in before and name not in after)
     stays = {name: scale for name, scale in cache.scales.items() if name not in dropped}
-    new = frozenset(name for name in graph.producers if name not in before and not graph.is_constant(name) and _floating(graph, name))
+    new = frozenset(name for name in graph.producers if name not in before and not graph.is_constant(name) and graph.floating(name))
     steps = list(carry(graph, stays, selections=True, only=new).steps)
     scales = {**stays, **{item.tensor: item.scale for item in steps}}
     if look is not None and not new.issubset(scales):
@@ -77,8 +76,3 @@ def _sources(graph: Graph, scales: Mapping[str, float], name: str) -> tuple[str,
             else:
                 pending.append(source)
     return tuple(found)
-
-
-def _floating(graph: Graph, name: str) -> bool:
-    kind = graph.type(name)
-    return kind is None or kind.dtype in FLOATING

@@ -1,4 +1,4 @@
-"""Copies of a model to be run and thrown away: with more outputs, and all weights inside."""
+"""Copies of a model to be run and thrown away, with more outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from onnx import ModelProto
 
 from dlalint.graph import DTYPE_CODES
 from dlalint.rewrite.graph import Graph
-from dlalint.rewrite.weights import Weights
 
 
 def marked(proto: ModelProto, names: Sequence[str], graph: Graph) -> ModelProto:
@@ -25,11 +24,3 @@ def marked(proto: ModelProto, names: Sequence[str], graph: Graph) -> ModelProto:
                 info = onnx.helper.make_tensor_value_info(name, DTYPE_CODES[kind.dtype], None)
             found.graph.output.append(info)
     return found
-
-
-def whole(model: ModelProto, weights: Weights) -> bytes:
-    """A model with the weights of side files inside of it; those in the model's own file are copied when it is written."""
-    for tensor in model.graph.initializer:
-        if not weights.belongs(tensor):
-            tensor.CopyFrom(weights.inside(tensor))
-    return bytes(model.SerializeToString())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -15,8 +16,9 @@ from dlalint.graph import TensorType
 from dlalint.model.save import write
 from dlalint.model.skeleton import restore
 from dlalint.numeric import Runner, difference, feeds
+from dlalint.numeric.portions import portions
 from dlalint.rewrite.graph import Array, Graph
-from dlalint.rewrite.quantization.marking import marked, whole
+from dlalint.rewrite.quantization.marking import marked
 from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.removing import Removed
 from dlalint.rewrite.quantization.restoring import restored
@@ -67,7 +69,7 @@ def prove(
             inputs.setdefault(name, []).append(pair)
         sets = [(label, *_fitted(inputs, feed)) for label, feed in given.items()]
         tally = Tally(CLOSE["float16" if any(pair.grid.scale.dtype == np.float16 for pair in found.pairs) else "float32"])
-        for group in _groups(graph, models.probes):
+        for group in portions(models.probes, partial(_bytes, graph), _ROOM):
             for label, ours, theirs in sets:
                 _compare(runner, models._replace(probes=group), ours, theirs, tally, rounding=label.startswith("normal"))
             tally.close(group)
@@ -85,7 +87,7 @@ def _models(subject: Subject, scales: Mapping[str, float], folder: str) -> Model
 
     def put(name: str, proto: ModelProto, names: Sequence[str]) -> str:
         file = os.path.join(folder, f"{name}.onnx")
-        write(restore(whole(marked(proto, names, graph), graph.weights), *graph.weights.files), file)
+        write(restore(graph.weights.whole(marked(proto, names, graph)), *graph.weights.files), file)
         return file
 
     plain = "" if subject.final is removed.model else put("plain", removed.model, ())
@@ -123,20 +125,9 @@ def _fitted(inputs: Mapping[str, Sequence[Pair]], given: Mapping[str, Array]) ->
     return ours, theirs
 
 
-def _groups(graph: Graph, probes: Sequence[Probe]) -> Iterator[tuple[Probe, ...]]:
-    """The probes in portions that fit into memory."""
-    group: list[Probe] = []
-    room = _ROOM
-    for probe in probes:
-        kind = graph.type(probe.pair.source)
-        size = 4 * (kind.elements or 1) if kind is not None else 1
-        if group and size > room:
-            yield tuple(group)
-            group, room = [], _ROOM
-        group.append(probe)
-        room -= size
-    if group:
-        yield tuple(group)
+def _bytes(graph: Graph, probe: Probe) -> int:
+    kind = graph.type(probe.pair.source)
+    return 4 * (kind.elements or 1) if kind is not None else 1
 
 
 def _compare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from dlalint.calibration.translated import Placed, Proof, Remark, Translated
 from dlalint.errors import DlalintError
 from dlalint.graph import Device
 from dlalint.model.inputs import Overrides
-from dlalint.model.save import check_target, write
+from dlalint.model.save import check_target, write_text
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.numeric import Runner
@@ -22,10 +22,10 @@ from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.fixing import ProofError
 from dlalint.rewrite.graph import Graph, parsed
+from dlalint.rewrite.proven import write_proven
 from dlalint.rewrite.quantization.carrying import Carried, carry
 from dlalint.rewrite.quantization.grid import QuantizationError
 from dlalint.rewrite.quantization.halves import halves
-from dlalint.rewrite.quantization.marking import whole
 from dlalint.rewrite.quantization.normalizing import Joined, joined
 from dlalint.rewrite.quantization.pairs import Found, find
 from dlalint.rewrite.quantization.proving import Subject, prove
@@ -34,10 +34,6 @@ from dlalint.rewrite.quantization.removing import Removed, removed
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
 from dlalint.trtexec.flags import Flags
-
-
-class _DisprovenError(Exception):
-    """The result computes something else."""
 
 
 class Made(NamedTuple):
@@ -127,19 +123,12 @@ class Translator:
             texts.append((places.precisions, listed(made.result) + "\n", "the list of layer precisions"))
         for place, _, what in texts:
             check_target(place, what)
-        proofs: list[Proof] = []
-
-        def approve(path: str) -> None:
-            proofs.append(self.prove(made, path, seed))
-            if not proofs[0].ok:
-                raise _DisprovenError
-
-        pieces = restore(whole(made.joined.model, made.graph.weights), *made.graph.weights.files)
-        with suppress(_DisprovenError):
-            write(pieces, places.model, approve=approve if prove_it else None)
+        pieces = restore(made.graph.weights.whole(made.joined.model), *made.graph.weights.files)
+        proof = write_proven(pieces, places.model, partial(self.prove, made, seed=seed) if prove_it else None)
+        if proof is None or proof.ok:
             for place, text, what in texts:
-                write([text.encode("utf-8", "surrogateescape")], place, what=what, limit=None)
-        return proofs[0] if proofs else None
+                write_text(text, place, what)
+        return proof
 
     def rehearse(self, made: Made, seed: int = 0) -> Proof | None:
         """The proof without writing anything that stays."""
