@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
 import pytest
 
+from dlalint.__main__ import main
+from dlalint.cli import execute
 from dlalint.pipeline import Session
 
 os.environ["NO_COLOR"] = "1"
 os.environ["COLUMNS"] = "100"
+
+CommandLine = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +36,33 @@ def session() -> Iterator[Session]:
 def models() -> Path:
     """The folder of the models."""
     return Path(__file__).resolve().parents[1] / "models"
+
+
+@pytest.fixture
+def commands(capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """``commands("check", "a.onnx")``: exit code, stdout and stderr of a command line in this process."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = execute(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """As ``commands``, through the entry of the program."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["dlalint", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, *capsys.readouterr()
+
+    return run
 
 
 def example(text: str, opset: int) -> onnx.ModelProto:

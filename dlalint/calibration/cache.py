@@ -17,11 +17,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dlalint.errors import DlalintError
+from dlalint.target import number_of, release_of
 
 MAX_BYTES = 64 << 20  # of a file
 STEPS = 127  # of a symmetric INT8 tensor, on each side of zero
 ENTROPY = "EntropyCalibration2"  # the only algorithm of the DLA (NvInfer.h, IInt8EntropyCalibrator2)
-_HEADER = re.compile(r"TRT-(\d{1,9})-(\w{1,64})")
+_HEADER = re.compile(r"TRT-(\d{3,9})-(\w{1,64})")
 _SMALLEST = 2.0**-126  # float32 of full precision (IEEE 754)
 _BITS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,8})")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?|[-+]?inf|nan")
@@ -46,7 +47,7 @@ def parse(text: str, path: str = "") -> Cache:
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").rstrip("\n").split("\n")
     header = _HEADER.fullmatch(lines[0].strip())
     if header is not None:
-        return Cache(_version(int(header[1])), header[2], _entries(lines[1:], 2, path, ranges=False))
+        return Cache(release_of(header[1]), header[2], _entries(lines[1:], 2, path, ranges=False))
     if lines[0].strip() == "1":
         return Cache("", "", _entries(lines[1:], 2, path, ranges=False))
     return Cache("", "", _entries(lines, 1, path, ranges=True))
@@ -58,7 +59,7 @@ def to_text(cache: Cache) -> str:
     if odd is not None:
         what = f"a calibration cache cannot name the tensor {odd[:80]!r}"
         raise CacheError(what, cure="Rename it in the model.", code="E143")
-    lines = [f"TRT-{_number(cache.version)}-{cache.algorithm}", *(f"{name}: {_bits(scale)}" for name, scale in cache.scales.items())]
+    lines = [f"TRT-{number_of(cache.version)}-{cache.algorithm}", *(f"{name}: {_bits(scale)}" for name, scale in cache.scales.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -99,17 +100,6 @@ def _entry(line: str, ranges: bool) -> tuple[str, float]:
         return name.rstrip(), struct.unpack(">f", bytes.fromhex(bits[1].zfill(8)))[0]
     name, _, value = line.rpartition(" ")
     return (name.rstrip(), scale_of(float(value))) if ranges and _NUMBER.fullmatch(value) else ("", 0.0)
-
-
-def _version(number: int) -> str:
-    """``8510`` is 8.5.10 and ``100300`` 10.3.0: two digits each for minor and patch from 10 on, one for minor before (NvInferVersion.h)."""
-    major, rest = divmod(number, 10000 if number >= 100000 else 1000)
-    return f"{major}.{rest // 100}.{rest % 100}"
-
-
-def _number(version: str) -> int:
-    major, minor, patch = (*(int(part) for part in version.split(".")), 0, 0)[:3]
-    return major * (10000 if major >= 10 else 1000) + minor * 100 + patch
 
 
 def _bits(scale: float) -> str:

@@ -55,14 +55,6 @@ class Checker:
             known[spec] = self._judge(spec, rules)
         return tuple(map(known.__getitem__, specs))
 
-    def judge_layer(self, spec: LayerSpec, rules: TargetRules) -> Verdict:
-        """The verdict of one kind of layer."""
-        known = self._known(rules)
-        found = known.get(spec)
-        if found is None:
-            found = known[spec] = self._judge(spec, rules)
-        return found
-
     def _known(self, rules: TargetRules) -> dict[LayerSpec, Verdict]:
         found = self._verdicts.get(id(rules))
         if found is None:

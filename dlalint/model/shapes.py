@@ -42,22 +42,6 @@ class ShapeOracle:
             self._known.clear()
         return full
 
-    def outputs(
-        self,
-        op: Op,
-        inputs: Sequence[TensorType | None],
-        values: Sequence[Value | None],
-        count: int,
-        opsets: Mapping[str, int],
-        ir_version: int,
-    ) -> tuple[TensorType | None, ...]:
-        """The types of the ``count`` outputs of ``op``; ``None`` where onnx does not know.
-
-        ``inputs`` holds ``None`` for omitted inputs and for tensors of unknown type, ``values`` the constants that are known.
-        """
-        found = self.answer(op, inputs, values, count, opsets, ir_version)
-        return found if found is not None else (None,) * count
-
     def answer(
         self,
         op: Op,
@@ -67,7 +51,11 @@ class ShapeOracle:
         opsets: Mapping[str, int],
         ir_version: int,
     ) -> tuple[TensorType | None, ...] | None:
-        """As :meth:`outputs`, but ``None`` when onnx could not be asked: it crashed on this node, or this model has used up its time."""
+        """The types of the ``count`` outputs of ``op``, each ``None`` where onnx does not know it.
+
+        ``inputs`` holds ``None`` for omitted inputs and for tensors of unknown type, ``values`` the constants that are known. The answer is
+        ``None`` when onnx could not be asked: it crashed on this node, or this model has used up its time.
+        """
         # other operators keep floats out of the key, so that all biases look alike
         floats = op.op_type in SHAPED_BY_FLOATS
         data = tuple(value if value is not None and (floats or value.dtype[0] != "f") else None for value in values)

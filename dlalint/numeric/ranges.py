@@ -63,21 +63,6 @@ def ranges(
         return {name: found for name, found, _ in survey.found()}
 
 
-def histograms(
-    runner: Runner,
-    model: str | bytes,
-    batches: Iterable[Mapping[str, NDArray[Any]]],
-    *,
-    tensors: Sequence[str] | None = None,
-    progress: Progress | None = None,
-    budget: int = BUDGET,
-) -> Iterator[tuple[str, Range, Histogram]]:
-    """As :func:`ranges`, with the histogram of each tensor; a few hundred are in memory at once."""
-    with surveying(runner, model, tensors, bins=BINS, budget=budget) as survey:
-        survey.run(batches, progress)
-        yield from survey.found()
-
-
 @contextmanager
 def surveying(
     runner: Runner, model: str | bytes, tensors: Sequence[str] | None = None, *, bins: int = BINS, budget: int = BUDGET

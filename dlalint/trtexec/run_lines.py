@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dlalint.target import release_of
 from dlalint.trtexec.autotuning import number
 from dlalint.trtexec.names import normalized
 from dlalint.trtexec.observed import Metric, Summary
@@ -123,15 +124,6 @@ class RunLines(Section):
         """Keep a message of severity error."""
         if len(self.errors) < 50:
             self.errors.append(text)
-
-
-def release_of(digits: str) -> str:
-    """The release in a banner: ``v8503`` is 8.5.3, ``v100300`` is 10.3.0, ``v7103`` is 7.1.3."""
-    if len(digits) >= 6:
-        return f"{int(digits[:-4])}.{int(digits[-4:-2])}.{int(digits[-2:])}"
-    if len(digits) == 5:  # 10001 is 10.0.1 in early releases of 10
-        return f"{int(digits[:2])}.{int(digits[2])}.{int(digits[3:])}"
-    return f"{digits[0]}.{digits[1]}.{int(digits[2:])}"
 
 
 _VALUE = r"([0-9.eE+-]{1,20})"

@@ -16,7 +16,6 @@ import onnx
 import onnx_graphsurgeon as graphsurgeon
 import pytest
 
-from dlalint.__main__ import main
 from dlalint.rewrite.base import Replacement, catalogue
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Graph
@@ -39,15 +38,9 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def fix(program: Run) -> Run:
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["dlalint", "fix", "--target", "orin-trt10.3", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
+        return program("fix", "--target", "orin-trt10.3", *arguments)
 
     return run
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 import pytest
 
-from dlalint.__main__ import main
 from dlalint.engine.targets import parse
 from dlalint.errors import DlalintError
 from dlalint.numeric import Runner
@@ -89,14 +89,9 @@ def test_a_failed_proof_leaves_nothing(session: Session, model: str, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(model: str, tmp_path: Path, program: Callable[..., tuple[int, str, str]]) -> None:
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["dlalint", "split", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
+        return program("split", *arguments)
 
     target = ("--target", "orin-trt10.3", "-o", str(tmp_path / "out"))
     code, out, err = run(model, *target)

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from dlalint.engine import store
-from dlalint.engine.check import Checker
-from dlalint.engine.ruleset import RuleSet
+from dlalint.engine.check import Checker, Verdict
+from dlalint.engine.ruleset import RuleSet, TargetRules
 from dlalint.engine.targets import parse
 from dlalint.measured import Measured, Range, Ranges, Scales
+from dlalint.network import Layer, LayerSpec, Network
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 
@@ -80,6 +81,12 @@ def outcome(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Calla
         return session.check(session.view(path), parse(target, session.rules, precision), measured=measured)
 
     return run
+
+
+def judged(checker: Checker, spec: LayerSpec, rules: TargetRules) -> Verdict:
+    """The verdict of a layer on its own."""
+    (verdict,) = checker.judge(Network((Layer("layer", spec, (), (), ()),), (), (), {}, frozenset()), rules)
+    return verdict
 
 
 @pytest.fixture(scope="session")

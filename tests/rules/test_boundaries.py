@@ -21,6 +21,8 @@ from dlalint.finding import ERROR
 from dlalint.graph import TensorType
 from dlalint.network import LayerSpec, Operand, Param
 
+from .conftest import judged
+
 Row = dict[str, str]
 Maker = Callable[[int], list[LayerSpec]]
 _GOLDEN = Path(__file__).with_name("golden_limits.tsv").read_text(encoding="utf-8").splitlines()[1:]
@@ -191,7 +193,7 @@ def _specs(bound: BoundCard, value: int, rules: TargetRules) -> Iterator[LayerSp
 
 def _judged(spec: LayerSpec, bound: BoundCard, rules: TargetRules, checker: Checker) -> Verdict:
     """What this card alone says of a layer."""
-    verdict = checker.judge_layer(spec, rules)
+    verdict = judged(checker, spec, rules)
     return Verdict(tuple(found for found in verdict.violations if found.bound is bound), ())
 
 
@@ -252,4 +254,4 @@ _OTHERS: list[tuple[str, str, LayerSpec]] = [
 def test_a_limit_is_held_only_against_what_it_is_about(name: str, slug: str, spec: LayerSpec, book: RuleSet, checker: Checker) -> None:
     rules = book.for_target(parse(name, book))
     assert slug in {bound.card.slug for bound in rules.cards_for(spec.kind)}
-    assert slug not in {found.bound.card.slug for found in checker.judge_layer(spec, rules).violations}
+    assert slug not in {found.bound.card.slug for found in judged(checker, spec, rules).violations}

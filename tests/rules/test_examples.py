@@ -18,6 +18,8 @@ from dlalint.graph import TensorType
 from dlalint.network import LayerSpec, Operand
 from dlalint.plan import Outcome
 
+from .conftest import judged
+
 Check = Callable[..., Outcome]
 KEYS = {"target", "precision", "opset", "pass", "fail", "codes", "scales", "ranges"}
 # cards of single layers that no ONNX model can break, judged below on layers that no parser makes
@@ -110,6 +112,6 @@ def test_every_rule_about_a_layer_has_examples() -> None:
 @pytest.mark.parametrize("slug", sorted(NO_MODEL))
 def test_rules_that_no_model_can_break(slug: str, book: RuleSet, checker: Checker) -> None:
     target, spec = _UNREACHABLE[slug]
-    verdict = checker.judge_layer(spec, book.for_target(parse(target, book)))
+    verdict = judged(checker, spec, book.for_target(parse(target, book)))
     assert [found.bound.card.slug for found in verdict.violations] == [slug]
     assert verdict.refused("layer")

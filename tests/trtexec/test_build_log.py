@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dlalint.target import release_of
 from dlalint.trtexec.observed import BuildLog, Format, Observed
 from dlalint.trtexec.read import read
-from dlalint.trtexec.run_lines import release_of
 
 SAMPLES = Path(__file__).parent / "samples"
 

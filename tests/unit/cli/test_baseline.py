@@ -9,26 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from dlalint.cli import execute
-
 ROOT = Path(__file__).resolve().parents[3]
 Dlalint = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dlalint:
+def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: Dlalint) -> Dlalint:
     """The command line in a folder with one model."""
     shutil.copy(ROOT / "models" / "mnist-7.onnx", tmp_path / "m.onnx")
     (tmp_path / ".git").mkdir()
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return commands
 
 
 def test_nothing_new(dlalint: Dlalint) -> None:

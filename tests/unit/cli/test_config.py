@@ -10,26 +10,17 @@ from typing import Any
 
 import pytest
 
-from dlalint.cli import execute
-
 ROOT = Path(__file__).resolve().parents[3]
 Dlalint = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dlalint:
+def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: Dlalint) -> Dlalint:
     """The command line in a folder with one model, ``a/mnist.onnx``."""
     (tmp_path / "a").mkdir()
     shutil.copy(ROOT / "models" / "mnist-7.onnx", tmp_path / "a" / "mnist.onnx")
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return commands
 
 
 def _configure(text: str) -> None:

@@ -11,8 +11,6 @@ from typing import Any
 import onnx
 import pytest
 
-from dlalint.cli import execute
-
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = """
 target = ["orin-trt10.3", "xavier-trt5.0"]
@@ -27,20 +25,14 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: Run) -> Run:
     """The command line in a folder with a configuration and two models."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dlalint.toml").write_text(TEXT, encoding="utf-8")
     (tmp_path / "other.toml").write_text('target = "orin-trt8.6"\n', encoding="utf-8")
     for name in ("fcn_dynamic", "mnist-7"):
         shutil.copy(ROOT / "models" / f"{name}.onnx", tmp_path)
-
-    def dlalint(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(arguments)
-        return code, *capsys.readouterr()
-
-    return dlalint
+    return commands
 
 
 def _json(run: Run, *arguments: str) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from pathlib import Path
 import onnx
 import pytest
 
-from dlalint.cli import execute
-
 ROOT = Path(__file__).resolve().parents[3]
 Dlalint = Callable[..., tuple[int, str, str]]
 TARGET = ("--target", "orin-trt10.3")
@@ -26,7 +24,7 @@ def _model(path: str, body: str) -> None:
 
 
 @pytest.fixture
-def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dlalint:
+def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: Dlalint) -> Dlalint:
     """The command line in a git repository with two commits of ``m.onnx``: all on the DLA, then with a node on the GPU."""
     monkeypatch.chdir(tmp_path)
     _git("init", "-q", "-b", "main")
@@ -35,14 +33,7 @@ def dlalint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     _git("commit", "-q", "-m", "one")
     _model("m.onnx", "[first] a = Relu(x) [middle] b = Erf(a) [last] y = Sigmoid(b)")
     _git("commit", "-qam", "two")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = execute(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return commands
 
 
 def _git(*arguments: str) -> str:

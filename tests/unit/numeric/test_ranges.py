@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
 from dlalint.numeric import RunError, Runner, feeds
-from dlalint.numeric.ranges import BINS, Range, histograms, ranges, surveying
+from dlalint.numeric.ranges import BINS, BUDGET, Histogram, Range, ranges, surveying
 
 from .conftest import Make
 
@@ -149,6 +149,14 @@ def test_chosen_tensors_alone(runner: Runner, make: Make, budget: int) -> None:
             ranges(runner, make(BRANCHES), batches, tensors=[odd])
 
 
+def _histograms(
+    runner: Runner, model: str | bytes, batches: Iterable[Mapping[str, Any]], budget: int = BUDGET
+) -> list[tuple[str, Range, Histogram]]:
+    with surveying(runner, model, budget=budget) as survey:
+        survey.run(batches, None)
+        return list(survey.found())
+
+
 def test_infinities_and_nan_are_counted_and_left_out(runner: Runner, make: Make) -> None:
     model = make("(float[N] x) => (float[N] y) { y = Neg(x) }")
     batches = [{"x": np.array(items, np.float32)} for items in ([np.nan, 2, 0], [np.inf, -np.inf, -0.5, 1e-45])]
@@ -157,7 +165,7 @@ def test_infinities_and_nan_are_counted_and_left_out(runner: Runner, make: Make)
     assert found["y"] == Range(-2.0, 0.5, 2.0, float(np.float32(1e-45)), 3, 7)
     batches = [{"x": np.full(3, np.nan, np.float32)}]
     assert ranges(runner, model, batches)["x"] == Range(0.0, 0.0, 0.0, 0.0, 3, 3)
-    ((name, _, histogram), _) = histograms(runner, model, batches)
+    ((name, _, histogram), _) = _histograms(runner, model, batches)
     assert (name, int(histogram.counts.sum())) == ("x", 0)
     zeros = ranges(runner, model, [{"x": np.zeros(3, np.float32)}])
     assert repr(zeros["y"]) == "Range(low=0.0, high=0.0, largest=0.0, smallest=0.0, nonfinite=0, count=3)"  # of negative zeros
@@ -185,7 +193,7 @@ def test_histograms_are_those_of_all_elements_at_once(runner: Runner, make: Make
     whole[::5] *= np.float32(30)  # batches of different ranges
     parts = [{"x": whole[:5]}, {"x": whole[5:6]}, {"x": whole[6:]}]
     for batches in (parts, parts[::-1], [{"x": whole}]):
-        for name, found, histogram in histograms(runner, model, batches, budget=SINGLE):
+        for name, found, histogram in _histograms(runner, model, batches, budget=SINGLE):
             elements = np.abs(whole if name == "x" else np.maximum(whole, 0)).astype(np.float64).reshape(-1)
             assert found == _range(whole.reshape(-1).astype(np.float64) if name == "x" else elements)
             assert np.log2(histogram.width) == round(np.log2(histogram.width))
@@ -215,7 +223,7 @@ def test_the_same_twice(runner: Runner, models: Path) -> None:
     path = str(models / "mnist-7.onnx")
     batches = [feed for _, feed in feeds(runner.inputs(path), 9)]
     first, second = (
-        [(name, item, hist.counts.tobytes(), hist.width) for name, item, hist in histograms(runner, path, batches)] for _ in "ab"
+        [(name, item, hist.counts.tobytes(), hist.width) for name, item, hist in _histograms(runner, path, batches)] for _ in "ab"
     )
     assert first == second
     assert len(first) == 12
