@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dlalint.model import save
-from dlalint.model.save import Piece, Span, WriteError, merged, size, write
+from dlalint.model.save import Piece, Span, WriteError, merged, size, write, write_text
 
 OLD = b"what was there"
 
@@ -47,6 +47,13 @@ def test_bytes_and_spans(source: Path, target: Path) -> None:
     pieces, expected = _pieces(source)
     write(pieces, str(target))
     assert target.read_bytes() == expected
+    assert _only(target.parent) == ["result.bin"]
+
+
+def test_a_text_replaces_a_file_and_keeps_names_that_were_not_utf8(target: Path) -> None:
+    target.write_bytes(OLD)
+    write_text("größe \udcff\n", str(target), "the report")
+    assert target.read_bytes() == "größe ".encode() + b"\xff\n"
     assert _only(target.parent) == ["result.bin"]
 
 
