@@ -94,7 +94,7 @@ def _in_words(found: Line) -> str:
 def node_ids(view: GraphView) -> tuple[str, ...]:
     """A unique and stable id for each node: its name, else operator and first output; repeated ones are numbered."""
     nodes = view.model.graph.nodes
-    ids = [node.label for node in nodes]
+    ids = [node.name or node.label for node in nodes]
     if len(set(ids)) < len(ids):
         seen: dict[str, int] = {}
         for number, base in enumerate(ids):

@@ -6,7 +6,6 @@ differs; move each layer to the latest group it can be in; take out what the DLA
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import NamedTuple
@@ -69,17 +68,19 @@ def _order(network: Network, walk: str) -> Sequence[int]:
     if walk == "parser":
         return range(count)
     after = network.after()
-    waiting = [len(sources) for sources in network.before()]
-    ready = [(0, index) for index in range(count) if waiting[index] == 0]
-    heapq.heapify(ready)
-    order = []
-    while ready:
-        depth, index = heapq.heappop(ready)
-        order.append(index)
-        for reader in after[index]:
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                heapq.heappush(ready, (depth + 1, reader))
+    waiting = list(map(len, network.before()))
+    order: list[int] = []
+    level = [index for index in range(count) if not waiting[index]]
+    while level:
+        order += level
+        following = []
+        for index in level:
+            for reader in after[index]:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    following.append(reader)
+        following.sort()
+        level = following
     return order
 
 

@@ -74,14 +74,19 @@ class Lowerer:
         types: dict[str, TensorType] = {}
         known = {} if view.unopened else self._templates.setdefault(trt, {})  # what is not opened here may be elsewhere
         for call in view.calls:
-            if call.folded:
+            node, index, captured, folded, kind = call
+            if folded:
                 continue
-            template = known.get(call.kind)
+            template = known.get(kind)
             if template is None:
-                template = _template(self._made_of(view, call.node, trt), call.node)
-                if call.kind is not None:
-                    known[call.kind] = template
-            _instantiate(call, template, layers, types)
+                template = _template(self._made_of(view, node, trt), node)
+                if kind is not None:
+                    known[kind] = template
+            if template.plain is None or captured:
+                _instantiate(call, template, layers, types)
+            else:
+                name, _, inputs, outputs = node
+                layers.append(_tuple(Layer, (name or node.label, template.plain, inputs, outputs, (index,))))
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types} if types else view.types, view.dynamic)
 
     def _made_of(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
@@ -161,13 +166,13 @@ def _template(steps: Sequence[Step], node: Node) -> Template:
     return Template(tuple(steps), steps[0].spec if plain else None)
 
 
+_tuple = tuple.__new__  # makes a named tuple in half the time
+
+
 def _instantiate(call: Call, template: Template, layers: list[Layer], types: dict[str, TensorType]) -> None:
     node = call.node
     label = node.label
     origin = (call.origin,)
-    if template.plain is not None:
-        layers.append(Layer(label, template.plain, node.inputs + call.captured, node.outputs, origin))
-        return
     stem = next((name for name in node.outputs if name), label)
     for step in template.steps:
         outputs = tuple(_name(node, ref, stem) for ref in step.outputs)

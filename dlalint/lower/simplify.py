@@ -38,10 +38,12 @@ def _may_change(spec: LayerSpec) -> bool:
 
 def _without_dead(network: Network) -> Network:
     """The network without layers that nobody reads."""
+    kept = frozenset(network.outputs)
+    unread = [layer for layer, readers in zip(network.layers, network.after(), strict=True) if not readers]
+    if not any(kept.isdisjoint(layer.outputs) for layer in unread):
+        return network
     reads = Counter(chain(network.outputs, chain.from_iterable(layer.inputs for layer in network.layers)))
     del reads[""]
-    if all(any(map(reads.__contains__, layer.outputs)) for layer in network.layers):
-        return network
     alive = []
     for layer in reversed(network.layers):
         if any(map(reads.__getitem__, layer.outputs)):

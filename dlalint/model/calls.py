@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from dlalint.graph import Model, Node, Op, Tensor, TensorType
 from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.kinds import Fact, Key, Kind, Kinds
 from dlalint.model.shapes import ShapeOracle, merged
-from dlalint.model.values import Values
+from dlalint.model.values import Values, deferrable
 
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
 _BY_FLOATS = SHAPED_BY_FLOATS | LOWERED_BY_FLOATS
+_tuple = tuple.__new__  # makes a named tuple in half the time
 _NO_OUTPUT = TensorType("omitted", None)  # stands for an output that a node leaves out, which makes it another kind of call
 
 
@@ -34,19 +35,30 @@ class Opened:
         self.facts: dict[str, Fact] = {}
         self.tensors: dict[str, Tensor] = {}  # constants as stored
         self.values = Values()
+        self._weights: dict[tuple[str, tuple[int, ...], str, int], Fact] = {}  # of constants that are known or not, whatever they hold
         self.worked_out = self.alone = 0  # calls of which nothing was remembered, and calls of which nothing can be
 
     def constant(self, name: str, tensor: Tensor) -> None:
         """Note a constant of the file."""
-        fact = self.kinds.fact
         self.tensors[name] = tensor
-        if self.values.defer(name, tensor):
-            self.facts[name] = fact(tensor.type, constant=True, hidden=True)
-            return
+        _, dtype, dims, payload, form, _ = tensor
+        key = dtype, dims, form, len(payload) if payload is not None else -1
+        fact = self._weights.get(key)
+        if fact is None:
+            fact = self._fact(name, tensor)
+            if payload is None or fact.hidden:
+                self._weights[key] = fact
+        if fact.hidden:
+            self.values.defer(name, tensor)
+        self.facts[name] = fact
+
+    def _fact(self, name: str, tensor: Tensor) -> Fact:
+        if deferrable(tensor):
+            return self.kinds.fact(tensor.type, constant=True, hidden=True)
         value = value_of(tensor)
-        self.facts[name] = fact(tensor.type, constant=True, value=value)
         if value is not None:
             self.values.keep(name, value)
+        return self.kinds.fact(tensor.type, constant=True, value=value)
 
     def value(self, name: str) -> Value | None:
         """The elements of a tensor, when they are known."""
@@ -71,6 +83,22 @@ class Judge:
         self.kinds = opened.kinds.calls(opsets, model.opset, model.ir_version, opened.overridden)
         self.fact = opened.facts.get
         self.declared = opened.declared.get
+
+    def remembered(self, waiting: Iterator[tuple[int, Node]], plain: Set[Op]) -> tuple[int, Node] | None:
+        """Type nodes from memory as far as that goes; the first that takes more, ``None`` at the end.
+
+        ``waiting`` are the nodes and their indices; ``plain`` the operators that are neither opened nor stored constants.
+        """
+        facts, add = self.opened.facts, self.opened.calls.append
+        kinds, declared, fact = self.kinds.get, self.declared, self.fact
+        for index, node in waiting:
+            _, op, inputs, outputs = node
+            kind = kinds((op, len(outputs), *map(declared, outputs), *map(fact, inputs))) if op in plain else None
+            if kind is None or kind.only is None or not outputs[0]:
+                return index, node
+            facts[outputs[0]] = kind.only
+            add(_tuple(Call, (node, index, (), kind.folded, kind)))
+        return None
 
     def call(self, node: Node, origin: int) -> None:
         """Type the outputs of ``node``, from memory where an equal call was met before."""

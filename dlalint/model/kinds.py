@@ -36,15 +36,17 @@ class Fact:
 class Kind:
     """What becomes of a call but for its names: the facts of its outputs, and whether it is folded away.
 
-    ``values`` are those of the outputs when they were folded to floats, which facts hide. Compared and hashed by identity; never changed.
+    ``values`` are those of the outputs when they were folded to floats, which facts hide. ``only`` is the fact of the output when there is
+    just one, and no value to it. Compared and hashed by identity; never changed.
     """
 
-    __slots__ = ("folded", "outputs", "values")
+    __slots__ = ("folded", "only", "outputs", "values")
 
     def __init__(self, outputs: tuple[Fact, ...], folded: bool, values: tuple[Value, ...] = ()) -> None:
         self.outputs = outputs
         self.folded = folded
         self.values = values
+        self.only = outputs[0] if len(outputs) == 1 and not values else None
 
 
 class Effort(NamedTuple):

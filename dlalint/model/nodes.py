@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from dlalint.graph import Attribute, Graph, Node, Op, Tensor, TensorType
+from dlalint.model.layouts import INPUT, MAX_LAYOUTS, NAME, NAME_TAGS, OUTPUT, Layout, layout
 from dlalint.model.tensors import TensorReader
 from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, signed, varint
 
 MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
-_INPUT, _OUTPUT, _NAME = 0x0A, 0x12, 0x1A  # the tags of a NodeProto's first fields
-_NAMES = frozenset({_INPUT, _OUTPUT, _NAME})
+_NODE = 0x0A  # the tag of a node in a graph
+_tuple = tuple.__new__  # makes a named tuple in half the time
 
 
 class Known:
@@ -20,7 +21,14 @@ class Known:
 
     def __init__(self) -> None:
         self.ops: dict[bytes, Op] = {}  # but for those that hold tensors, which know their place in their file
+        self.layouts: dict[int, Layout] = {}  # by the length of a node and of its first name
         self.irregular = 0  # nodes and tensors that were not in the usual form, and took longer
+
+    def learn(self, key: int, tags: list[int], ends: list[int]) -> None:
+        """Remember where names stand."""
+        found = layout(tags, ends) if len(self.layouts) < MAX_LAYOUTS else None
+        if found is not None:
+            self.layouts[key] = found
 
 
 class NodeReader(TensorReader, ABC):
@@ -35,6 +43,28 @@ class NodeReader(TensorReader, ABC):
     def graph(self, spans: list[Span], depth: int) -> Graph:
         """Read a GraphProto that may be stored in several pieces."""
 
+    def _nodes(self, pos: int, end: int, depth: int, nodes: list[Node]) -> int:
+        """Read the nodes that follow one another from the field at ``pos``; returns the position behind them."""
+        buf, layouts, known, own = self._buf, self._known.layouts, self._known.ops, self._ops
+        while pos + 2 < end and buf[pos] == _NODE:
+            size, at = buf[pos + 1], pos + 2
+            if size > 0x7F:
+                size, at = varint(buf, pos + 1, end)
+            pos = at + size
+            if pos > end:
+                raise WireError(f"the file is truncated or damaged: a node of {size} bytes runs past its end")
+            piece = buf[at:pos] if size <= MEMO_BYTES else b""
+            layout = layouts.get(size << 8 | piece[1]) if len(piece) > 1 else None
+            if layout is not None:
+                head = piece[: layout.end]
+                op = known.get(piece[layout.end :]) or own.get(piece[layout.end :])
+                if op is not None and layout.marks(head) == layout.stated and head.isascii():
+                    names = layout.names(head.decode())
+                    nodes.append(_tuple(Node, (names[-1], op, names[: layout.inputs], names[layout.inputs : -1])))
+                    continue
+            nodes.append(self._node(at, pos, depth))
+        return pos
+
     def _node(self, start: int, end: int, depth: int) -> Node:
         size = end - start
         if size > MEMO_BYTES:
@@ -42,29 +72,28 @@ class NodeReader(TensorReader, ABC):
             return self._any_node(start, end, depth)
         piece = self._buf[start:end]
         text = piece.decode("latin-1")  # the same as the bytes where they are ASCII, which is looked at below
-        inputs: list[str] = []
-        outputs: list[str] = []
-        name = ""
+        names: dict[int, list[str]] = {INPUT: [], OUTPUT: [], NAME: []}
+        tags: list[int] = []
+        ends: list[int] = []
         pos = 0
         while pos + 1 < size:  # the canonical order puts inputs, outputs and name first; what follows is shared between nodes
             tag = piece[pos]
-            if tag not in _NAMES:
+            if tag not in NAME_TAGS:
                 break
             at = pos + 2
             pos = at + piece[at - 1]
-            if tag == _INPUT:
-                inputs.append(text[at:pos])
-            elif tag == _OUTPUT:
-                outputs.append(text[at:pos])
-            else:
-                name = text[at:pos]
+            names[tag].append(text[at:pos])
+            tags.append(tag)
+            ends.append(pos)
         rest = piece[pos:]
         op = self._known.ops.get(rest) or self._ops.get(rest)
         plain = pos <= size and text[:pos].isascii()  # lengths of more than one byte are not ASCII either
         if op is None or not plain:
             self.irregular += not plain
             return self._any_node(start, end, depth)
-        return Node(name, op, tuple(inputs), tuple(outputs))
+        if tags:
+            self._known.learn(size << 8 | piece[1], tags, ends)
+        return Node(names[NAME][-1] if names[NAME] else "", op, tuple(names[INPUT]), tuple(names[OUTPUT]))
 
     def _any_node(self, start: int, end: int, depth: int) -> Node:
         """A node with names of any length and alphabet, its fields in any order, of an operator that was not met yet."""
@@ -89,16 +118,16 @@ class NodeReader(TensorReader, ABC):
         pos = start
         while pos < end:
             tag = buf[pos]
-            if tag not in _NAMES:
+            if tag not in NAME_TAGS:
                 break
             length, at = varint(buf, pos + 1, end)
             pos = at + length
             if pos > end:
                 raise WireError(f"the file is truncated or damaged: a name of {length} bytes runs past its end")
             text = self._name(at, pos)
-            if tag == _INPUT:
+            if tag == INPUT:
                 inputs.append(text)
-            elif tag == _OUTPUT:
+            elif tag == OUTPUT:
                 outputs.append(text)
             else:
                 name = text

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from dlalint.errors import ModelError
 from dlalint.graph import Function, Graph, Model, Node
@@ -32,28 +31,33 @@ def _check(part: Graph | Function, constants: Iterable[str], outer: tuple[_Scope
     scope = _Scope(part, constants)
     known = scope.known
     _once(part.inputs, "input")
-    _made_once(part.nodes, scope)
     scopes = (*outer, scope)
+    makes = known.update
+    fit, before, made = known.issuperset, len(known), 0
     for node in part.nodes:
-        if not known.issuperset(node.inputs):
-            for name in node.inputs:
+        _, op, inputs, outputs = node
+        if not fit(inputs):
+            for name in inputs:
                 if not _is_known(name, scopes):
+                    _made_once(part, constants)
                     raise _unmade(node, name, scopes)
-        for graph in node.op.graphs:
+        for graph in op.graphs:
             _check(graph, graph.constants, scopes)
-        known.update(node.outputs)
+        makes(outputs)
+        made += len(outputs)
+    if len(known) - before != made:
+        _made_once(part, constants)
     for name in part.outputs:
         if not _is_known(name, scopes):
             raise ModelError(f"graph output {quoted(name)} is made by no node", cure=_AGAIN, code="E106")
 
 
-def _made_once(nodes: Sequence[Node], scope: _Scope) -> None:
-    names = [name for node in nodes for name in node.outputs if name]
-    if len(set(names)) == len(names) and scope.known.isdisjoint(names):
-        return
-    times = Counter(names)
-    twice = next(name for name in names if times[name] > 1 or name in scope.known)
-    raise ModelError(f"tensor {quoted(twice)} is made twice", cure="Give each output its own name.", code="E106")
+def _made_once(part: Graph | Function, constants: Iterable[str]) -> None:
+    known = _Scope(part, constants).known
+    for name in (name for node in part.nodes for name in node.outputs if name):
+        if name in known:
+            raise ModelError(f"tensor {quoted(name)} is made twice", cure="Give each output its own name.", code="E106")
+        known.add(name)
 
 
 def _once(names: Iterable[str], what: str) -> None:

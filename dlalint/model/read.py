@@ -8,10 +8,24 @@ from __future__ import annotations
 from dlalint.errors import LimitError, ModelError
 from dlalint.graph import Attribute, Function, Graph, Model, Node, Tensor, TensorType
 from dlalint.model.nodes import NodeReader
-from dlalint.model.tensors import quoted
+from dlalint.model.tensors import add
 from dlalint.model.wire import BYTES, VARINT, Span, WireError, fields, signed
 
 MAX_DEPTH = 64  # nested subgraphs
+
+
+class _Stored:
+    """What a graph holds, as far as it was read."""
+
+    __slots__ = ("constants", "declared", "inputs", "name", "nodes", "outputs")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.nodes: list[Node] = []
+        self.constants: dict[str, Tensor] = {}
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
+        self.declared: dict[str, TensorType] = {}
 
 
 class Reader(NodeReader):
@@ -48,39 +62,39 @@ class Reader(NodeReader):
         """Read a GraphProto that may be stored in several pieces (protobuf merges them)."""
         if depth > MAX_DEPTH:
             raise LimitError(f"subgraphs are nested more than {MAX_DEPTH} deep", cure="Export it with fewer nested bodies.", code="E201")
-        buf = self._buf
-        name = ""
-        nodes: list[Node] = []
-        constants: dict[str, Tensor] = {}
-        inputs: list[str] = []
-        outputs: list[str] = []
-        declared: dict[str, TensorType] = {}
-        for start, end in spans:
-            for number, kind, a, b in fields(buf, start, end):
-                if kind != BYTES:
-                    if number in (1, 5, 11, 12, 13):
-                        raise WireError(f"the file is damaged: field {number} of a graph has the wrong type")
-                elif number == 1:
-                    nodes.append(self._node(a, b, depth))
-                elif number == 5:
-                    self._add(self.tensor(a, b), constants)
-                elif number in (11, 12, 13):
-                    value_name, value_type = self._value_info(a, b)
-                    if value_type is not None:
-                        declared.setdefault(value_name, value_type)
-                    if number != 13:
-                        (inputs if number == 11 else outputs).append(value_name)
-                elif number == 2:
-                    name = self._text(a, b)
-                elif number == 15:
-                    self._add(self._sparse(a, b), constants)
-        return Graph(name, tuple(nodes), constants, tuple(inputs), tuple(outputs), declared)
+        found = _Stored()
+        for pos, end in spans:
+            while pos < end:
+                pos = self._nodes(pos, end, depth, found.nodes)
+                pos = self._tensors(pos, end, found.constants)
+                pos = self._others(pos, end, depth, found)
+        return Graph(
+            found.name, tuple(found.nodes), found.constants, tuple(found.inputs), tuple(found.outputs), found.declared
+        )
 
-    @staticmethod
-    def _add(tensor: Tensor, constants: dict[str, Tensor]) -> None:
-        if tensor.name in constants:
-            raise ModelError(f"initializer {quoted(tensor.name)} is there twice", cure="Give each tensor its own name.", code="E106")
-        constants[tensor.name] = tensor
+    def _others(self, pos: int, end: int, depth: int, found: _Stored) -> int:
+        """Read the fields of a graph from the one at ``pos`` on, to the end or to behind a node or tensor, which others may follow."""
+        for number, kind, a, b in fields(self._buf, pos, end):
+            if kind != BYTES:
+                if number in (1, 5, 11, 12, 13):
+                    raise WireError(f"the file is damaged: field {number} of a graph has the wrong type")
+            elif number == 1:
+                found.nodes.append(self._node(a, b, depth))
+                return b
+            elif number == 5:
+                add(self.tensor(a, b), found.constants)
+                return b
+            elif number in (11, 12, 13):
+                name, declared = self._value_info(a, b)
+                if declared is not None:
+                    found.declared.setdefault(name, declared)
+                if number != 13:
+                    (found.inputs if number == 11 else found.outputs).append(name)
+            elif number == 2:
+                found.name = self._text(a, b)
+            elif number == 15:
+                add(self._sparse(a, b), found.constants)
+        return end
 
     def _opset(self, start: int, end: int, opsets: dict[str, int]) -> None:
         domain, version = "", 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from dlalint.errors import ModelError
 from dlalint.graph import Location, Tensor, TensorType, dtype_name, dtype_size, volume
-from dlalint.model.wire import BYTES, VARINT, Buffer, encode_varint, fields, signed, varint
+from dlalint.model.wire import BYTES, VARINT, Buffer, WireError, encode_varint, fields, signed, varint
 
 KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
 KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
@@ -30,7 +31,8 @@ _NOT_INT32 = frozenset(name for names in _TYPED.values() for name in names)
 _CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
 
 
-_EXTERNAL = 0x6A
+_INITIALIZER, _EXTERNAL = 0x2A, 0x6A  # the tags of a tensor in a graph, and of where a tensor lies
+_tuple = tuple.__new__  # makes a named tuple in half the time
 _DIM = re.compile(rb"\x08([\x80-\xff]*[\x00-\x7f])", re.S)
 _HEAD = re.compile(rb"(?:\x08[\x80-\xff]*[\x00-\x7f])*\x10[\x00-\x7f]\x42", re.S)  # dims, data_type, and the tag of the name
 # entries of external data and the mark that ends them; the groups before a value are the lengths of its entry and of itself
@@ -46,7 +48,7 @@ class TensorReader:
     def __init__(self, buf: Buffer) -> None:
         self._buf = buf
         self._names: dict[bytes, str] = {}
-        self._heads: dict[bytes, tuple[str, tuple[int, ...], int, int]] = {}
+        self._heads: dict[bytes, _Head] = {}
         self._types: dict[bytes, TensorType] = {}
         self.irregular = 0  # what was not in the usual form, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
@@ -61,6 +63,19 @@ class TensorReader:
             self._forget.madvise(mmap.MADV_DONTNEED)  # what was looked at so far is not needed in memory any more
         return found
 
+    def _tensors(self, pos: int, end: int, constants: dict[str, Tensor]) -> int:
+        """Read the initializers that follow one another from the field at ``pos``; returns the position behind them."""
+        buf = self._buf
+        while pos + 2 < end and buf[pos] == _INITIALIZER:
+            size, at = buf[pos + 1], pos + 2
+            if size > 0x7F:
+                size, at = varint(buf, pos + 1, end)
+            pos = at + size
+            if pos > end:
+                raise WireError(f"the file is truncated or damaged: a tensor of {size} bytes runs past its end")
+            add(self.tensor(at, pos), constants)
+        return pos
+
     def _plain_tensor(self, start: int, end: int) -> Tensor | None:
         """A tensor as exporters write it: sizes, type and name in this order, then raw bytes or a place; ``None`` for any other."""
         buf = self._buf
@@ -73,18 +88,14 @@ class TensorReader:
             return None
         known = self._heads.get(head[0])
         if known is None:
-            dims = [signed(varint(part, 0, len(part))[0]) for part in _DIM.findall(head[0][:-3])]
-            dtype, shape = dtype_name(buf[a - 3]), _shape(dims, self._name(a, b))
-            limit = KEEP_INTEGER_BYTES if buf[a - 3] in _INTEGER_CODES else KEEP_BYTES
-            known = self._heads[head[0]] = dtype, shape, _stored_bytes(dtype, shape), limit
-        dtype, shape, needed, limit = known
-        if buf[b] == _EXTERNAL:
-            where = self._place(b, end, needed)
-            return None if where is None else Tensor(self._name(a, b), dtype, shape, None, "raw", where)
-        size, at = varint(buf, b + 1, end)
-        if buf[b] != _RAW << 3 | BYTES or size != needed or at + size != end or dtype == "string":
-            return None
-        return Tensor(self._name(a, b), dtype, shape, None if size > limit else buf[at:end], "raw", Location("", at, size))
+            known = self._heads[head[0]] = _head(head[0], self._name(a, b))
+        dtype, shape, needed, kept, before = known
+        at = b + len(before)
+        if buf[b:at] == before and at + needed == end and dtype != "string":
+            payload, where = buf[at:end] if kept else None, _tuple(Location, ("", at, needed))
+            return _tuple(Tensor, (self._name(a, b), dtype, shape, payload, "raw", where))
+        place = self._place(b, end, needed) if buf[b] == _EXTERNAL else None
+        return None if place is None else Tensor(self._name(a, b), dtype, shape, None, "raw", place)
 
     def _place(self, pos: int, end: int, needed: int) -> Location | None:
         """File, offset and length of external data, in this order, of the length that is needed; ``None`` for anything else."""
@@ -236,7 +247,8 @@ class TensorReader:
     # text
 
     def _name(self, start: int, end: int) -> str:
-        return self._decoded(self._buf[start:end])
+        raw = self._buf[start:end]
+        return raw.decode() if raw.isascii() else self._decoded(raw)
 
     def _decoded(self, raw: bytes) -> str:
         name = self._names.get(raw)
@@ -256,6 +268,31 @@ class TensorReader:
 def quoted(name: str) -> str:
     """A name from a model as it stands in a message: on one line, without control characters, cut when it is long."""
     return repr(name) if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]!r}... ({len(name)} characters)"
+
+
+class _Head(NamedTuple):
+    """Type and sizes of a tensor: its bytes, whether they are kept, and what stands in front of them in a file."""
+
+    dtype: str
+    dims: tuple[int, ...]
+    needed: int
+    kept: bool
+    before: bytes
+
+
+def _head(stored: bytes, name: str) -> _Head:
+    """What the fields of a tensor up to the tag of its name say."""
+    dims = [signed(varint(part, 0, len(part))[0]) for part in _DIM.findall(stored[:-3])]
+    dtype, shape = dtype_name(stored[-2]), _shape(dims, name)
+    needed = _stored_bytes(dtype, shape)
+    limit = KEEP_INTEGER_BYTES if stored[-2] in _INTEGER_CODES else KEEP_BYTES
+    return _Head(dtype, shape, needed, needed <= limit, bytes((_RAW << 3 | BYTES,)) + encode_varint(needed))
+
+
+def add(tensor: Tensor, constants: dict[str, Tensor]) -> None:
+    """Add a tensor to the constants of a graph. Raises :class:`ModelError` when its name is taken."""
+    if constants.setdefault(tensor.name, tensor) is not tensor:
+        raise ModelError(f"initializer {quoted(tensor.name)} is there twice", cure="Give each tensor its own name.", code="E106")
 
 
 def _shape(dims: list[int], name: str) -> tuple[int, ...]:

@@ -20,14 +20,9 @@ class Values(Mapping[str, Value]):
         """Add a value."""
         self._known[name] = value
 
-    def defer(self, name: str, tensor: Tensor) -> bool:
-        """Add a constant that can be decoded later; otherwise nothing is added, and the answer is no."""
-        payload = tensor.payload
-        certain = tensor.dtype in FLOATING and tensor.form == "raw" and payload is not None and 0 < len(payload) == tensor.nbytes
-        if certain and len(tensor.dims) <= MAX_RANK:
-            self._stored[name] = tensor
-            return True
-        return False
+    def defer(self, name: str, tensor: Tensor) -> None:
+        """Add a constant that is :func:`deferrable`."""
+        self._stored[name] = tensor
 
     def __getitem__(self, name: str) -> Value:
         found = self._known.get(name)
@@ -42,3 +37,10 @@ class Values(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._known.keys() | self._stored.keys())
+
+
+def deferrable(tensor: Tensor) -> bool:
+    """Whether a constant holds floats that can certainly be decoded later."""
+    payload = tensor.payload
+    certain = tensor.dtype in FLOATING and tensor.form == "raw" and payload is not None and 0 < len(payload) == tensor.nbytes
+    return certain and len(tensor.dims) <= MAX_RANK

@@ -45,18 +45,22 @@ class _Builder:
         self._visit_all()
         opened, facts = self.opened, self.opened.facts
         opened.kinds.count(len(opened.calls), opened.worked_out, opened.alone)
-        constants: dict[str, Tensor | None] = {name: None for name, fact in facts.items() if fact.constant}
-        constants.update(opened.tensors)
-        for name, fact in facts.items():
+        special = {fact for fact in set(facts.values()) if fact.constant or fact.value is not None or fact.dynamic}
+        noted = [(name, fact) for name, fact in facts.items() if fact in special]
+        constants: dict[str, Tensor | None] = {}
+        for name, fact in noted:
+            if fact.constant:
+                constants[name] = opened.tensors.get(name)
             if fact.value is not None:
                 opened.values.keep(name, fact.value)
+        constants.update(opened.tensors)
         return GraphView(
             self.model,
             tuple(opened.calls),
             MappingProxyType({name: fact.type for name, fact in facts.items() if fact.type is not None}),
             MappingProxyType(constants),
             opened.values,
-            frozenset(name for name, fact in facts.items() if fact.free and fact.dynamic),
+            frozenset(name for name, fact in noted if fact.dynamic),
             self.inputs,
             self.model.graph.outputs,
             tuple(str(crash.what) for crash in opened.oracle.crashes),
@@ -68,7 +72,9 @@ class _Builder:
         nameless = self.opened.facts.pop("", None)  # an empty name is an omitted input, whatever else the file calls so
         judge = Judge(self.opened, self.model.opsets)
         plain: set[Op] = set()  # operators that are neither opened nor stored constants
-        for index, node in enumerate(self.model.graph.nodes):
+        waiting = enumerate(self.model.graph.nodes)
+        while (unknown := judge.remembered(waiting, plain)) is not None:
+            index, node = unknown
             if node.op in plain:
                 judge.call(node, index)
             elif self._may_open(node.op):
