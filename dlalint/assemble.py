@@ -13,7 +13,7 @@ from dlalint.graph import Device, dtype_size
 from dlalint.graphview import GraphView
 from dlalint.measured import NOTHING, Coverage, Measured, Reach
 from dlalint.placement import Placement
-from dlalint.plan import Boundary, Line, NodePlacement, Outcome, Summary
+from dlalint.plan import Boundary, Line, NodePlacements, Outcome, Summary
 
 if TYPE_CHECKING:
     from dlalint.int8.coverage import Needs
@@ -125,9 +125,7 @@ def _worse(first: Device | None, second: Device) -> Device:
 _RANK = {Device.DLA: 0, Device.GPU: 1, Device.UNKNOWN: 2}
 
 
-def _nodes(
-    view: GraphView, placed: Placement, ids: Sequence[str], found: Sequence[Device], findings: Sequence[Finding]
-) -> tuple[NodePlacement, ...]:
+def _nodes(view: GraphView, placed: Placement, ids: Sequence[str], found: Sequence[Device], findings: Sequence[Finding]) -> NodePlacements:
     codes: dict[int, set[str]] = {}
     for finding in findings:
         codes.setdefault(finding.node_index, set()).add(finding.code)
@@ -137,17 +135,12 @@ def _nodes(
     for layer, own, load in zip(placed.network.layers, placed.partition.segment_of, placed.loads, strict=True):
         origin = layer.origin
         for number in origin:
-            if not layer.spec.helper or segment[number] < 0:
+            if segment[number] < 0 or not layer.spec.helper:
                 segment[number] = own
-        if origin:
+        if origin and load.macs:
             work[origin[0]] += load.macs
-    said: list[tuple[str, ...]] = [()] * len(nodes)
-    for number, slugs in codes.items():
-        if number >= 0:
-            said[number] = tuple(sorted(slugs))
-    ops = [node.op for node in nodes]
-    columns = (range(len(nodes)), [node.name for node in nodes], ids, [op.op_type for op in ops], [op.domain for op in ops])
-    return tuple(map(NodePlacement._make, zip(*columns, found, segment, said, work, strict=True)))
+    said = {number: tuple(sorted(slugs)) for number, slugs in codes.items() if number >= 0}
+    return NodePlacements(nodes, ids, found, segment, said, work)
 
 
 def _boundaries(placed: Placement) -> dict[str, Boundary]:
@@ -168,9 +161,9 @@ def _boundaries(placed: Placement) -> dict[str, Boundary]:
     return found
 
 
-def _summary(placed: Placement, nodes: Sequence[NodePlacement], boundaries: dict[str, Boundary]) -> Summary:
+def _summary(placed: Placement, nodes: NodePlacements, boundaries: dict[str, Boundary]) -> Summary:
     partition, rules = placed.partition, placed.rules
-    weights = sum(load.weights for load, device in zip(placed.loads, partition.devices, strict=True) if device is Device.DLA)
+    weights = sum([load.weights for load, device in zip(placed.loads, partition.devices, strict=True) if device is Device.DLA])
     switches = reformats = crossing_bytes = 0
     for crossing in partition.crossings:
         ends = [partition.segments[end].device is Device.DLA if end >= 0 else False for end in (crossing.source, crossing.target)]
@@ -180,17 +173,18 @@ def _summary(placed: Placement, nodes: Sequence[NodePlacement], boundaries: dict
         if crossing.source >= 0 and crossing.target >= 0:
             switches += 1
             crossing_bytes += boundaries[crossing.tensor].bytes or 0
-    devices = [node.device for node in nodes]
     work = dict.fromkeys(Device, 0)
-    for node in nodes:
-        work[node.device] += node.macs
+    for device, macs in zip(nodes.devices, nodes.macs, strict=True):
+        if macs:
+            work[device] += macs
+    counts = {device: nodes.devices.count(device) for device in Device}
     limit = rules.limits.get("loadables.max")
     return Summary(
         len(nodes),
-        devices.count(Device.DLA),
-        devices.count(Device.GPU),
-        devices.count(Device.FOLDED),
-        devices.count(Device.UNKNOWN),
+        counts[Device.DLA],
+        counts[Device.GPU],
+        counts[Device.FOLDED],
+        counts[Device.UNKNOWN],
         work[Device.DLA],
         work[Device.GPU],
         len(partition.kept),

@@ -38,8 +38,7 @@ def diagnose(
     ``converted`` says what an FP16 form of the model would do on a target that takes no FP32, empty elsewhere.
     """
     rules = placed.rules
-    operators = [node.op.op_type if not node.op.domain else "" for node in view.model.graph.nodes]
-    found = Diagnosis(rules, book, checker, placed.network, ids, operators)
+    found = Diagnosis(rules, book, checker, placed.network, ids, view.model.graph.nodes)
     if rules.reason_without_dla:
         found.on_model("release-without-dla", None)
         return tuple(found.findings)
@@ -123,9 +122,10 @@ def _about_model(view: GraphView, placed: Placement, book: RuleSet, found: Diagn
 
 def _about_layers(placed: Placement, found: Diagnosis, causes: dict[str, int]) -> None:
     layers, partition = placed.network.layers, placed.partition
-    unknown = {index for index, device in enumerate(partition.devices) if device is Device.UNKNOWN}
-    broken = {index for index, verdict in enumerate(placed.verdicts) if verdict.violations}
-    for index in sorted(broken.union(placed.behind, partition.refused, unknown)):
+    devices = partition.devices
+    unknown = {index for index, device in enumerate(devices) if device is Device.UNKNOWN} if Device.UNKNOWN in devices else frozenset()
+    broken = [index for index in placed.doubtful if placed.verdicts[index].violations]
+    for index in sorted({*broken, *placed.behind, *partition.refused, *unknown}):
         layer, verdict = layers[index], placed.verdicts[index]
         if layer.spec.helper:
             continue

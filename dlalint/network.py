@@ -95,6 +95,14 @@ class Network(_Parts):
     Who makes and who reads what is found out when it is first asked for; nobody may change the answers.
     """
 
+    def specs(self) -> tuple[LayerSpec, ...]:
+        """What each layer is but for its names."""
+        return self._specs
+
+    def kinds(self) -> frozenset[LayerSpec]:
+        """What layers there are but for their names."""
+        return self._kinds
+
     def producers(self) -> dict[str, int]:
         """The index of the layer that makes each tensor."""
         return self._producers
@@ -110,6 +118,14 @@ class Network(_Parts):
     def after(self) -> Sequence[Sequence[int]]:
         """For each layer the layers that read it, in order."""
         return self._after
+
+    @cached_property
+    def _specs(self) -> tuple[LayerSpec, ...]:
+        return tuple([layer.spec for layer in self.layers])
+
+    @cached_property
+    def _kinds(self) -> frozenset[LayerSpec]:
+        return frozenset(self._specs)
 
     @cached_property
     def _producers(self) -> dict[str, int]:

@@ -20,13 +20,15 @@ LATE = "validation"
 class Placement(NamedTuple):
     """A network placed on a target, with the verdicts that led there.
 
-    ``behind`` maps each sum or product with a constant that stays on the GPU to the layer that it follows there.
+    ``doubtful`` are the layers whose verdict is not clean. ``behind`` maps each sum or product with a constant that stays on the GPU to
+    the layer that it follows there.
     """
 
     rules: TargetRules
     network: Network
     loads: tuple[Load, ...]
     verdicts: tuple[Verdict, ...]
+    doubtful: Sequence[int]
     partition: Partition
     behind: Mapping[int, int]
 
@@ -40,7 +42,7 @@ def place(network: Network, rules: TargetRules, checker: Checker, barred: frozen
     if rules.reason_without_dla:
         none = Grouping((), (), {})
         verdicts = (Verdict((), ()),) * len(network.layers)
-        return Placement(rules, network, loads, verdicts, partition(network, none, devices(network, none, frozenset())), {})
+        return Placement(rules, network, loads, verdicts, (), partition(network, none, devices(network, none, frozenset())), {})
     verdicts = checker.judge(network, rules)
     doubtful = [index for index, verdict in enumerate(verdicts) if verdict.violations or verdict.unknown]
     refused = {index for index in doubtful if verdicts[index].refused("layer")}
@@ -61,7 +63,7 @@ def place(network: Network, rules: TargetRules, checker: Checker, barred: frozen
 
     grouping = group(network, capable, [load.batch for load in loads], _mechanism(rules), refuse)
     unknown = frozenset(unsure - refused - late)
-    return Placement(rules, network, loads, verdicts, partition(network, grouping, devices(network, grouping, unknown)), behind)
+    return Placement(rules, network, loads, verdicts, doubtful, partition(network, grouping, devices(network, grouping, unknown)), behind)
 
 
 def _mechanism(rules: TargetRules) -> Mechanism:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from dlalint.finding import Finding
-from dlalint.graph import Device, Model
+from dlalint.graph import Device, Model, Node
 from dlalint.network import Network
 from dlalint.target import Target
 
@@ -70,6 +71,51 @@ class NodePlacement(NamedTuple):
     macs: int
 
 
+class NodePlacements(Sequence[NodePlacement]):
+    """The nodes of a model in order, kept by column: a :class:`NodePlacement` is made of each when somebody looks at one."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        ids: Sequence[str],
+        devices: Sequence[Device],
+        segments: Sequence[int],
+        codes: Mapping[int, tuple[str, ...]],
+        macs: Sequence[int],
+    ) -> None:
+        """``ids``, ``devices``, ``segments`` and ``macs`` are there for each of ``nodes``, ``codes`` for those that have any."""
+        self.devices = devices
+        self.macs = macs
+        self._rest = nodes, ids, segments, codes
+
+    @cached_property
+    def _rows(self) -> tuple[NodePlacement, ...]:
+        nodes, ids, segments, codes = self._rest
+        ops = [node.op for node in nodes]
+        named = (range(len(nodes)), [node.name for node in nodes], ids, [op.op_type for op in ops], [op.domain for op in ops])
+        said = [codes.get(number, ()) for number in named[0]]
+        return tuple(map(NodePlacement._make, zip(*named, self.devices, segments, said, self.macs, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    def __iter__(self) -> Iterator[NodePlacement]:
+        return iter(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> NodePlacement: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[NodePlacement, ...]: ...
+    def __getitem__(self, index: int | slice) -> NodePlacement | tuple[NodePlacement, ...]:
+        return self._rows[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self._rows == (other._rows if isinstance(other, NodePlacements) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._rows)
+
+
 class Summary(NamedTuple):
     """The numbers of a build. Bytes are at the element size of the DLA; ``reformats`` is an upper bound."""
 
@@ -129,7 +175,7 @@ class Outcome(NamedTuple):
     status: str
     verdict: str
     summary: Summary
-    nodes: tuple[NodePlacement, ...]
+    nodes: Sequence[NodePlacement]
     network: Network
     partition: Partition
     boundaries: Mapping[str, Boundary]

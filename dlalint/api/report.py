@@ -59,7 +59,7 @@ class Report:
         return self.outcome.findings
 
     @property
-    def nodes(self) -> tuple[NodePlacement, ...]:
+    def nodes(self) -> Sequence[NodePlacement]:
         """Where each node of the model ends, in the order of the graph."""
         return self.outcome.nodes
 

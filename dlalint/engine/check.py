@@ -50,10 +50,9 @@ class Checker:
     def judge(self, network: Network, rules: TargetRules) -> tuple[Verdict, ...]:
         """The verdict of each layer of ``network``."""
         known = self._known(rules)
-        specs = [layer.spec for layer in network.layers]
-        for spec in set(specs).difference(known):
+        for spec in network.kinds().difference(known):
             known[spec] = self._judge(spec, rules)
-        return tuple(map(known.__getitem__, specs))
+        return tuple(map(known.__getitem__, network.specs()))
 
     def _known(self, rules: TargetRules) -> dict[LayerSpec, Verdict]:
         found = self._verdicts.get(id(rules))
@@ -65,10 +64,9 @@ class Checker:
     def loads(self, network: Network) -> tuple[Load, ...]:
         """The work and memory of each layer of ``network``."""
         known = self._loads
-        specs = [layer.spec for layer in network.layers]
-        for spec in set(specs).difference(known):
+        for spec in network.kinds().difference(known):
             known[spec] = load(spec)
-        return tuple(map(known.__getitem__, specs))
+        return tuple(map(known.__getitem__, network.specs()))
 
     def _judge(self, spec: LayerSpec, rules: TargetRules) -> Verdict:
         violations: list[Violation] = []

@@ -11,6 +11,7 @@ from dlalint.engine.predicates import in_words, value_in_words
 from dlalint.engine.registry import QUANTITIES, SKIP
 from dlalint.engine.ruleset import BoundCard, Card, RuleSet, TargetRules, limit_in_words
 from dlalint.finding import ERROR, Finding, Limit, LimitValue
+from dlalint.graph import Node
 from dlalint.network import Layer, LayerSpec, Network
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")
@@ -21,15 +22,15 @@ class Diagnosis:
     """Collects the findings of one model on one target."""
 
     def __init__(
-        self, rules: TargetRules, book: RuleSet, checker: Checker, network: Network, ids: Sequence[str], operators: Sequence[str]
+        self, rules: TargetRules, book: RuleSet, checker: Checker, network: Network, ids: Sequence[str], nodes: Sequence[Node]
     ) -> None:
-        """``ids`` and ``operators`` are those of the model's nodes."""
+        """``nodes`` are those of the model, with their ``ids``."""
         self.rules = rules
         self.book = book
         self.checker = checker
         self.network = network
         self.ids = ids
-        self.operators = operators
+        self._nodes = nodes
         self.findings: list[Finding] = []
         self._first: dict[int, int] = {}  # the finding that first sends a layer to the GPU
 
@@ -46,7 +47,7 @@ class Diagnosis:
     def _violated(self, layer: Layer, violation: Violation, number: int) -> Finding:
         """The finding of the violation ``number`` of a layer; what does not depend on names is worded once for all that are alike."""
         node = layer.origin[0] if layer.origin else -1
-        key = (id(self.rules), layer.spec, number, self.operators[node] if node >= 0 else "")
+        key = (id(self.rules), layer.spec, number, self._operator(node))
         said = self.checker.said.get(key)
         if said is None:
             said = self._of_layer(layer, violation, None)
@@ -155,8 +156,13 @@ class Diagnosis:
         """The rewrites that answer a card and start from the operator of a node."""
         if number < 0:
             return card.rewrites
-        operator = self.operators[number]
+        operator = self._operator(number)
         return tuple(name for name in card.rewrites if operator in self.book.rewrites[name]["operators"])
+
+    def _operator(self, number: int) -> str:
+        """The standard operator of a node, empty when it is another's or there is no such node."""
+        op = self._nodes[number].op if number >= 0 else None
+        return "" if op is None or op.domain else op.op_type
 
     def _limit_words(self, bound: BoundCard, limit: Limit | None) -> str:
         if bound.tests:

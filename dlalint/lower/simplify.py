@@ -22,7 +22,7 @@ def simplify(network: Network, known: Fusions | None = None) -> Network:
 
     ``known`` remembers what pairs of shuffles became, so that equal pairs become one spec, which rules judge once.
     """
-    if any(map(_may_change, {layer.spec for layer in network.layers})):
+    if any(map(_may_change, network.kinds())):
         work = _Work(network, {} if known is None else known)
         work.drop_identities()
         work.join_biases()

@@ -68,9 +68,7 @@ class Reader(NodeReader):
                 pos = self._nodes(pos, end, depth, found.nodes)
                 pos = self._tensors(pos, end, found.constants)
                 pos = self._others(pos, end, depth, found)
-        return Graph(
-            found.name, tuple(found.nodes), found.constants, tuple(found.inputs), tuple(found.outputs), found.declared
-        )
+        return Graph(found.name, tuple(found.nodes), found.constants, tuple(found.inputs), tuple(found.outputs), found.declared)
 
     def _others(self, pos: int, end: int, depth: int, found: _Stored) -> int:
         """Read the fields of a graph from the one at ``pos`` on, to the end or to behind a node or tensor, which others may follow."""
