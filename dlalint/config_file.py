@@ -15,7 +15,7 @@ from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import PRECISIONS, parse
 from dlalint.errors import UsageError
 from dlalint.finding import SEVERITIES
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.selection import Selection
 
 Table = Mapping[str, Any]

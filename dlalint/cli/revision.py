@@ -8,7 +8,7 @@ import subprocess
 
 from dlalint.errors import UsageError
 from dlalint.model.load import MAX_BYTES
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 
 _SECONDS = 120
 _POINTER = re.compile(rb"version https://git-lfs[^\n]*\n(?:[^\n]*\n)*?oid sha256:([0-9a-f]{64})\n")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dlalint.errors import UsageError
 from dlalint.graph import Model, Shape, TensorType, shape_in_words
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 
 
 class Overrides(NamedTuple):

@@ -13,7 +13,7 @@ from dlalint.graph import Graph, Model, volume
 from dlalint.model.nodes import Known
 from dlalint.model.order import check_order
 from dlalint.model.read import Reader
-from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, quoted
+from dlalint.model.stored import MAX_ELEMENTS, MAX_RANK, quoted
 
 READ_WHOLE_BYTES = 64 << 20  # up to here one read(); above, mapped and hopped through
 MAX_BYTES = (1 << 31) - 1  # protobuf's limit on one message

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dlalint.errors import ModelError
 from dlalint.graph import Function, Graph, Model, Node
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 
 _AGAIN = "Export the model again."
 

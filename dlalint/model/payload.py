@@ -7,7 +7,7 @@ import os
 from dlalint.errors import ModelError
 from dlalint.graph import Tensor
 from dlalint.model.external import fault
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 
 
 def payload(path: str, tensor: Tensor, start: int, length: int) -> bytes:

@@ -9,7 +9,8 @@ from dlalint.graph import Op, Tensor, TensorType, volume
 from dlalint.graphview import SHAPED_BY_FLOATS, Value
 from dlalint.model import encode
 from dlalint.model.kinds import Kinds
-from dlalint.model.tensors import MAX_ELEMENTS, MAX_RANK, TensorReader
+from dlalint.model.stored import MAX_ELEMENTS, MAX_RANK
+from dlalint.model.tensors import TensorReader
 from dlalint.worker import NativeError, Worker
 
 MAX_CRASHES = 3  # then the rest of the model is read with the shapes it declares

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dlalint.errors import LimitError, ModelError
 from dlalint.model.records import heading, mapped, records
 from dlalint.model.save import Piece, Span, merged, size
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.model.wire import BYTES, VARINT, Buffer, encode_bytes, encode_int, varint
 
 THRESHOLD = 1024

@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dlalint.errors import ModelError
-from dlalint.graph import Location, Tensor, TensorType, dtype_name, dtype_size, volume
+from dlalint.graph import Location, Tensor, TensorType, dtype_name, volume
+from dlalint.model.stored import external_location, fit, possible_shape, quoted, stored_bytes
 from dlalint.model.wire import BYTES, VARINT, Buffer, WireError, encode_varint, fields, signed, varint
 
 KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
 KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
 LARGE_BYTES = 1 << 20  # of a tensor this long the pages around its ends are 2 MB each in a kernel that caches files so
-MAX_RANK = 64
-MAX_ELEMENTS = 1 << 62
-SHOWN_NAME = 200  # characters of a name in a message
 _AGAIN = "Export the model again."
 _INTEGER_CODES = (6, 7)
 _RAW = 9
@@ -29,7 +27,6 @@ _TYPED = {
 }
 _NOT_INT32 = frozenset(name for names in _TYPED.values() for name in names)
 _CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
-
 
 _INITIALIZER, _EXTERNAL = 0x2A, 0x6A  # the tags of a tensor in a graph, and of where a tensor lies
 _tuple = tuple.__new__  # makes a named tuple in half the time
@@ -138,9 +135,9 @@ class TensorReader:
             elif number == 14 and kind == VARINT:
                 location = a
         dtype = dtype_name(code)
-        shape = _shape(dims, name)
+        shape = possible_shape(dims, name)
         if location == 1 or external:
-            return Tensor(name, dtype, shape, where=_external(external, name, dtype, shape))
+            return Tensor(name, dtype, shape, where=external_location(external, name, dtype, shape))
         return self._payload(name, dtype, code, shape, chunks, loose)
 
     def _payload(
@@ -155,7 +152,7 @@ class TensorReader:
         buf = self._buf
         if dtype == "string":
             strings = [(a, b) for number, a, b in chunks if number == 6]
-            _fit(name, dtype, dims, len(strings), "elements", volume(dims) if strings else 0)
+            fit(name, dtype, dims, len(strings), "elements", volume(dims) if strings else 0)
             small = sum(b - a for a, b in strings) <= KEEP_BYTES
             return Tensor(name, dtype, dims, tuple(bytes(buf[a:b]) for a, b in strings) if small else None, "strings")
         field = _RAW if any(c[0] == _RAW for c in chunks) else next((c[0] for c in chunks), next(iter(loose), 0))
@@ -168,13 +165,13 @@ class TensorReader:
         spans = [(a, b) for number, a, b in chunks if number == field]
         total = sum(b - a for a, b in spans) + len(loose.get(field, b""))
         if field and form == "raw":
-            _fit(name, dtype, dims, total, "bytes", _stored_bytes(dtype, dims))
+            fit(name, dtype, dims, total, "bytes", stored_bytes(dtype, dims))
         where = Location("", spans[0][0], spans[0][1] - spans[0][0]) if len(spans) == 1 else None
         if total > (KEEP_INTEGER_BYTES if code in _INTEGER_CODES else KEEP_BYTES):
             return Tensor(name, dtype, dims, None, form, where)
         payload = b"".join(bytes(buf[a:b]) for a, b in spans) + bytes(loose.get(field, b""))
         if form == "varint":
-            _fit(name, dtype, dims, sum(byte < 0x80 for byte in payload), "elements", min(volume(dims), _stored_bytes(dtype, dims)))
+            fit(name, dtype, dims, sum(byte < 0x80 for byte in payload), "elements", min(volume(dims), stored_bytes(dtype, dims)))
         return Tensor(name, dtype, dims, payload, form, where)
 
     def _sparse(self, start: int, end: int) -> Tensor:
@@ -187,7 +184,7 @@ class TensorReader:
                 name, dtype = values.name, values.dtype
             elif number == 3:
                 dims.extend([signed(a)] if kind == VARINT else self._packed(a, b))
-        return Tensor(name, dtype, _shape(dims, name))
+        return Tensor(name, dtype, possible_shape(dims, name))
 
     def _entry(self, start: int, end: int, into: dict[str, str]) -> None:
         key = value = ""
@@ -265,11 +262,6 @@ class TensorReader:
             yield signed(value)
 
 
-def quoted(name: str) -> str:
-    """A name from a model as it stands in a message: on one line, without control characters, cut when it is long."""
-    return repr(name) if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]!r}... ({len(name)} characters)"
-
-
 class _Head(NamedTuple):
     """Type and sizes of a tensor: its bytes, whether they are kept, and what stands in front of them in a file."""
 
@@ -283,8 +275,8 @@ class _Head(NamedTuple):
 def _head(stored: bytes, name: str) -> _Head:
     """What the fields of a tensor up to the tag of its name say."""
     dims = [signed(varint(part, 0, len(part))[0]) for part in _DIM.findall(stored[:-3])]
-    dtype, shape = dtype_name(stored[-2]), _shape(dims, name)
-    needed = _stored_bytes(dtype, shape)
+    dtype, shape = dtype_name(stored[-2]), possible_shape(dims, name)
+    needed = stored_bytes(dtype, shape)
     limit = KEEP_INTEGER_BYTES if stored[-2] in _INTEGER_CODES else KEEP_BYTES
     return _Head(dtype, shape, needed, needed <= limit, bytes((_RAW << 3 | BYTES,)) + encode_varint(needed))
 
@@ -293,37 +285,3 @@ def add(tensor: Tensor, constants: dict[str, Tensor]) -> None:
     """Add a tensor to the constants of a graph. Raises :class:`ModelError` when its name is taken."""
     if constants.setdefault(tensor.name, tensor) is not tensor:
         raise ModelError(f"initializer {quoted(tensor.name)} is there twice", cure="Give each tensor its own name.", code="E106")
-
-
-def _shape(dims: list[int], name: str) -> tuple[int, ...]:
-    if len(dims) > MAX_RANK:
-        raise ModelError(f"tensor {quoted(name)} has {len(dims)} dimensions", cure=_AGAIN, code="E104")
-    shape = tuple(dims)
-    if any(not 0 <= dim < 1 << 31 for dim in shape) or volume(shape) >= MAX_ELEMENTS:
-        raise ModelError(f"tensor {quoted(name)} has the impossible shape {shape}", cure=_AGAIN, code="E104")
-    return shape
-
-
-def _stored_bytes(dtype: str, dims: tuple[int, ...]) -> int:
-    """Bytes of the elements, the narrow types packed; 0 for a type of unknown width."""
-    return -(-volume(dims) * int(dtype_size(dtype) * 8) // 8)
-
-
-def _fit(name: str, dtype: str, dims: tuple[int, ...], held: int, unit: str, needed: int) -> None:
-    """Refuse a tensor that holds more or less than its shape says."""
-    if held != needed and (dtype == "string" or dtype_size(dtype)):
-        raise ModelError(f"tensor {quoted(name)} holds {held} {unit}, its shape {dims} of {dtype} needs {needed}", cure=_AGAIN, code="E104")
-
-
-def _external(entries: Mapping[str, str], name: str, dtype: str, dims: tuple[int, ...]) -> Location:
-    numbers = {}
-    for key in ("offset", "length"):
-        text = entries.get(key, "")
-        if text and not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise ModelError(f"external data of tensor {quoted(name)} has an impossible {key} {quoted(text)}", cure=_AGAIN, code="E105")
-        numbers[key] = int(text) if text else None
-    if not entries.get("location"):
-        raise ModelError(f"external data of tensor {quoted(name)} names no file", cure=_AGAIN, code="E105")
-    if numbers["length"] is not None:
-        _fit(name, dtype, dims, numbers["length"], "bytes", _stored_bytes(dtype, dims))
-    return Location(entries["location"], numbers["offset"] or 0, numbers["length"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.numeric.difference import Difference, Tolerance, difference
 from dlalint.numeric.dumps import read
 

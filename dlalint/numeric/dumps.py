@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dlalint.errors import DlalintError, LimitError
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.numeric.trtexec_output import MalformedError, parse
 
 MAX_BYTES = 4 << 30  # of all arrays of a file

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import LimitError, UsageError
 from dlalint.graph import Shape, TensorType, shape_in_words
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.ort_child import ELEMENTS
 
 SETS = ("normal", "zeros", "large", "negative", "channels")

@@ -11,7 +11,7 @@ from dlalint.errors import DlalintError
 from dlalint.graph import Dim, TensorType, shape_in_words
 from dlalint.model.inputs import Overrides, input_types
 from dlalint.model.load import load
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.numeric.difference import Difference, Tolerance, difference
 from dlalint.numeric.inputs import feeds, fitted
 from dlalint.numeric.runner import Interface, Runner

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dlalint.errors import UsageError
 from dlalint.graph import Dim, Graph, TensorType, dtype_size
 from dlalint.measured import Range as Range
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.numeric.inputs import fitted
 from dlalint.numeric.pieces import Piece, Pieces
 from dlalint.numeric.process import REFUSED, RunError

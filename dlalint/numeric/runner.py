@@ -14,7 +14,7 @@ from dlalint.errors import DlalintError, UsageError
 from dlalint.graph import TensorType
 from dlalint.model.external import faulty_side_files, tensors
 from dlalint.model.load import load
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.numeric.process import Process, RunError, refusal
 from dlalint.ort_child import ELEMENTS, KEPT
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import LimitError, UsageError
 from dlalint.graph import TensorType, shape_in_words
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.numeric.dumps import DumpError, read_arrays, read_headers
 from dlalint.numeric.inputs import fitted, matches
 from dlalint.numeric.runner import Interface

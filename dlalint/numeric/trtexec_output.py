@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 
 _OPEN = re.compile(r"[\s,]*\{")
 _CLOSE = re.compile(r"\s*\}")

@@ -15,7 +15,8 @@ from dlalint.errors import UsageError
 from dlalint.graph import TensorType, dtype_size
 from dlalint.model.inputs import Overrides
 from dlalint.model.skeleton import excise
-from dlalint.model.tensors import KEEP_INTEGER_BYTES, quoted
+from dlalint.model.stored import quoted
+from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.numeric import Difference, Runner, Tolerance, difference, fitted
 from dlalint.numeric.portions import portions
 from dlalint.numeric.runner import sendable

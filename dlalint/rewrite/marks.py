@@ -10,7 +10,7 @@ from dlalint.assemble import node_ids
 from dlalint.errors import UsageError
 from dlalint.graph import DTYPE_CODES, Device, Graph, Model, Node, TensorType, dtype_size
 from dlalint.graphview import GraphView
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.plan import Outcome
 
 # why a pattern passes over a tensor that it names

@@ -12,7 +12,7 @@ from dlalint.errors import ModelError
 from dlalint.graph import Model
 from dlalint.model import save
 from dlalint.model.external import tensors
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 
 
 def side_files(model: Model, path: str) -> tuple[str, ...]:

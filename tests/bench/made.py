@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper
 
 from dlalint.model.save import Span
 from dlalint.model.skeleton import restore
@@ -36,6 +36,11 @@ def resnet50(path: Path, scale: int = 1, *, beside: bool = False, holes: bool = 
         path.write_bytes(model.SerializeToString())
         _blank(path.with_name(location), offset)
         return path
+    return _written(model, path, holes)
+
+
+def _written(model: ModelProto, path: Path, holes: bool) -> Path:
+    """The model with what it has in ``path`` itself as external data inside of it."""
     with path.open("wb") as file:
         for piece in restore(model.SerializeToString(), str(path)):
             if isinstance(piece, Span):
@@ -111,13 +116,28 @@ def _weight(name: str, *shape: int) -> TensorProto:
     return helper.make_tensor(name, TensorProto.FLOAT, shape, bytes(4 * prod(shape)), raw=True)
 
 
-def many(folder: Path, count: int) -> list[Path]:
-    """``count`` small models: those of models/ under other names, their weights left out."""
+def many(folder: Path, count: int, *, whole: bool = False) -> list[Path]:
+    """``count`` small models: those of models/ under other names, their weights left out unless they shall be ``whole``."""
     folder.mkdir(exist_ok=True)
     sources = sorted(path for path in (ROOT / "models").glob("*.onnx") if path.stat().st_size < 60_000)
     found = []
     for number in range(count):
-        path = folder / f"m{number:03d}.onnx"
-        shutil.copyfile(sources[number % len(sources)], path)
+        path, source = folder / f"m{number:03d}.onnx", sources[number % len(sources)]
+        if whole:
+            _whole(source, path)
+        else:
+            shutil.copyfile(source, path)
         found.append(path)
     return found
+
+
+def _whole(source: Path, path: Path) -> None:
+    """The model ``source`` with zeros for the weights that it has beside it."""
+    model = onnx.load(source, load_external_data=False)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            size = prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+            del tensor.external_data[:]
+            for key, value in (("location", path.name), ("offset", "0"), ("length", str(size))):
+                tensor.external_data.add(key=key, value=value)
+    _written(model, path, holes=True)

@@ -13,7 +13,7 @@ from onnx import TensorProto
 from dlalint.calibration.cache import STEPS
 from dlalint.errors import DlalintError
 from dlalint.graph import dtype_name
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import Array, Graph, attribute
 

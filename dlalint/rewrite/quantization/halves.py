@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from dlalint.calibration.translated import NO_SCALE, Half
 from dlalint.graph import Device
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.plan import Outcome
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.quantization.carrying import named

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from onnx import FunctionProto, NodeProto
 
-from dlalint.model.tensors import quoted
+from dlalint.model.stored import quoted
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, captured
 from dlalint.rewrite.quantization.grid import LIMITS, Grid, QuantizationError, grid, label

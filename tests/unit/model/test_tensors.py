@@ -13,7 +13,8 @@ from onnx import TensorProto, TypeProto, numpy_helper
 
 from dlalint.errors import ModelError
 from dlalint.graph import DTYPES, Location, Tensor, TensorType
-from dlalint.model.tensors import KEEP_BYTES, KEEP_INTEGER_BYTES, MAX_RANK, TensorReader, quoted
+from dlalint.model.stored import MAX_RANK, quoted
+from dlalint.model.tensors import KEEP_BYTES, KEEP_INTEGER_BYTES, TensorReader
 from dlalint.model.wire import WireError, encode_bytes, encode_int, encode_varint
 
 # values that every numeric type of at least eight bits holds exactly
