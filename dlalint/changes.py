@@ -31,6 +31,13 @@ class Attempt(NamedTuple):
     reason: str
 
 
+class Offer(NamedTuple):
+    """An approximate rewrite that was not asked for, and the nodes on the GPU that it would start from."""
+
+    rewrite: str
+    nodes: tuple[str, ...]
+
+
 class Proof(NamedTuple):
     """How the whole model was compared: ``sets`` of inputs, the largest relative error of an output, and the first tensor that differs."""
 
@@ -41,12 +48,16 @@ class Proof(NamedTuple):
 
 
 class Rewritten(NamedTuple):
-    """A model before and after; ``changes`` in the order they were made. ``after`` is ``before`` when nothing changed."""
+    """A model before and after; ``changes`` in the order they were made. ``after`` is ``before`` when nothing changed.
+
+    ``offers`` are the rewrites that apply to what remains and were not tried, since they are approximate.
+    """
 
     before: Outcome
     after: Outcome
     changes: tuple[Change, ...]
     attempts: tuple[Attempt, ...]
+    offers: tuple[Offer, ...] = ()
 
 
 def gpu_helpers(outcome: Outcome) -> int:

@@ -22,6 +22,7 @@ def to_json(found: Rewritten, proof: Proof | None, output: str, kept: Placed | N
         "after": summary(found.after),
         "changes": [item._asdict() for item in found.changes],
         "attempts": [item._asdict() for item in found.attempts],
+        "offers": [item._asdict() for item in found.offers],
         "proof": proof._asdict() if proof is not None else None,
     }
     if kept is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlalint.calibration.kept import Placed
-from dlalint.changes import MISS, Attempt, Change, Proof, Rewritten, gpu_helpers
+from dlalint.changes import MISS, Attempt, Change, Offer, Proof, Rewritten, gpu_helpers
 from dlalint.finding import ERROR
 from dlalint.plan import Outcome
 from dlalint.report.cache_text import cache_rows
@@ -38,6 +38,10 @@ def to_text(
         missed = len({item.rewrite for item in found.attempts}) - len({item.rewrite for item in undone})
         hint = f"  ({counted(missed, 'more rewrite')} {'was' if missed == 1 else 'were'} looked at: -v says why not)" if missed > 0 else ""
         sections.append([spans(Span("What remains on the GPU", "title"), Span(hint, "dim")), *remains])
+    if found.offers:
+        sections.append(
+            [spans(Span("Approximate rewrites, tried with --allow-approximate", "title")), *_offers(found.offers, width, shown)]
+        )
     if proof is not None:
         sections.append(list(wrapped("Proof  ", proof_sentence(proof), width, "good" if proof.ok else "bad")))
     elif any(change.error is not None for change in found.changes):
@@ -60,9 +64,11 @@ def sentence(found: Rewritten) -> str:
     verdict = "FULL" if found.after.verdict == "full" else "BETTER"
     left = after.gpu_nodes + after.unknown_nodes
     loadables = counted(after.loadables, "loadable")
+    over = [item.candidates - item.loadables for item in (before, after)]
+    more = f", {counted(over[1], 'group')} of layers over their limit (before {over[0]})" if over[0] else ""
     return (
         f"{verdict}: {counted(len(found.changes), 'rewrite')} {'leaves' if len(found.changes) == 1 else 'leave'} {counted(left, 'node')}"
-        f" on the GPU (before {before.gpu_nodes + before.unknown_nodes}), {loadables} (before {before.loadables})."
+        f" on the GPU (before {before.gpu_nodes + before.unknown_nodes}), {loadables} (before {before.loadables}){more}."
     )
 
 
@@ -119,6 +125,14 @@ def _attempts(attempts: Sequence[Attempt], width: int, shown: int) -> Iterator[R
         groups.setdefault((item.rewrite, item.reason), []).append(item.node)
     for (rewrite, reason), nodes in groups.items():
         yield from wrapped(f"  {rewrite}  ", f"{reason} ({listed(nodes, shown)})", width)
+
+
+def _offers(offers: Sequence[Offer], width: int, shown: int) -> Iterator[Row]:
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for item in offers:
+        groups.setdefault(item.nodes, []).append(item.rewrite)
+    for nodes, names in groups.items():
+        yield from wrapped(f"  {' or '.join(names)}  ", f"{counted(len(nodes), 'place')} ({listed(nodes, shown)})", width)
 
 
 def _remains(after: Outcome, width: int, shown: int) -> Iterator[Row]:

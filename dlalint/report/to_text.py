@@ -40,6 +40,7 @@ def to_text(
         measured_rows(outcome, writer.width, verbose=verbose),
         writer.contrast(),
         *writer.causes(),
+        writer.rewrites(),
         writer.waived(),
         writer.segments(),
         writer.unchecked(),
@@ -112,6 +113,12 @@ class _Writer:
         notes = [group for group in groups if group.first.severity == NOTE]
         if notes and self.book is None:
             yield self._notes(notes)
+
+    def rewrites(self) -> Iterator[Row]:
+        """For which of the rules there are rewrites."""
+        codes = sorted({item.code for item in self.outcome.findings if item.rewrites and item.cause is None})
+        if codes:
+            yield from wrapped("Next  ", f"`dlalint fix --diff` tries rewrites for {listed(codes, len(codes))}.", self.width)
 
     def contrast(self) -> Iterator[Row]:
         found = self.outcome.baseline

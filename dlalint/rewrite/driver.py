@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from onnx import ModelProto
 
-from dlalint.changes import MISS, Attempt, Change, Rewritten, gpu_helpers
+from dlalint.changes import MISS, Attempt, Change, Offer, Rewritten, gpu_helpers
 from dlalint.finding import ERROR
 from dlalint.graphview import GraphView
 from dlalint.plan import Outcome
@@ -36,10 +36,14 @@ class _State(NamedTuple):
 
 
 class Driver:
-    """Rewrites one model. ``check`` views and checks a candidate; ``prove`` returns the error of a replacement, or why it is refused."""
+    """Rewrites one model. ``check`` views and checks a candidate; ``prove`` returns the error of a replacement, or why it is refused.
 
-    def __init__(self, rewrites: Sequence[Rewrite], check: Check, prove: Prove, limits: Limits) -> None:
+    ``unasked`` are rewrites that are not tried; where they would apply in the end is told.
+    """
+
+    def __init__(self, rewrites: Sequence[Rewrite], check: Check, prove: Prove, limits: Limits, unasked: Sequence[Rewrite] = ()) -> None:
         self._rewrites = rewrites
+        self._unasked = unasked
         self._check = check
         self._prove = prove
         self._limits = limits
@@ -60,7 +64,14 @@ class Driver:
                     state, changed = better, True
             if not changed:
                 break
-        return state.graph.proto, Rewritten(before, state.outcome, tuple(self._changes), tuple(self._vain(state.outcome)))
+        attempts = tuple(self._vain(state.outcome))
+        return state.graph.proto, Rewritten(before, state.outcome, tuple(self._changes), attempts, tuple(self._offers(state)))
+
+    def _offers(self, state: _State) -> Iterator[Offer]:
+        for rewrite in self._unasked:
+            sites = self._sites(state, rewrite)
+            if sites:
+                yield Offer(rewrite.name, tuple(node for node, _ in sites))
 
     def _vain(self, outcome: Outcome) -> Iterator[Attempt]:
         """What was tried without result, as far as it tells why something is still on the GPU."""

@@ -68,8 +68,8 @@ class Fixed(NamedTuple):
     found: Rewritten
 
 
-def chosen(options: Options) -> list[Rewrite]:
-    """The rewrites to try. Raises :class:`UsageError` at a name that none has."""
+def chosen(options: Options) -> tuple[list[Rewrite], list[Rewrite]]:
+    """The rewrites to try, and those that are left out for being approximate. Raises :class:`UsageError` at a name that none has."""
     known = {item.name: item for item in catalogue()}
     for option, names in (("--select", options.select), ("--ignore", options.ignore)):
         for name in names:
@@ -78,7 +78,8 @@ def chosen(options: Options) -> list[Rewrite]:
                     f"no rewrite is called {name!r}", where=option, cure=f"There are: {', '.join(sorted(known))}.", code="E504"
                 )
     wanted = [item for name, item in known.items() if (not options.select or name in options.select) and name not in options.ignore]
-    return [item for item in wanted if options.approximate or item.exactness != APPROXIMATE]
+    tried = [item for item in wanted if options.approximate or item.exactness != APPROXIMATE]
+    return tried, [item for item in wanted if item not in tried]
 
 
 class Fixer:
@@ -107,7 +108,8 @@ class Fixer:
             seen = self._session.view_bytes(candidate.SerializeToString(), path)
             return seen, quiet.apply(self._session.check(seen, self._target))
 
-        driver = Driver(chosen(self._options), check, self._prove, Limits(self._options.extra_macs))
+        rewrites, unasked = chosen(self._options)
+        driver = Driver(rewrites, check, self._prove, Limits(self._options.extra_macs), unasked)
         made, found = driver.run(model, weights)
         return Fixed(made, weights, found)
 

@@ -92,6 +92,35 @@ def test_in_place_and_diff(model: Path, fix: Run) -> None:
     assert model.read_bytes() == again
 
 
+GELU = """g (float[1,8,4,4] x) => (float[1,8,4,4] y)
+    <float[8,8,3,3] w = {WEIGHTS}, float r = {1.4142135}, float one = {1}, float h = {0.5}> {
+    [first] a = Conv<pads: ints = [1,1,1,1]>(x, w) d = Div(a, r) [erf] e = Erf(d) p = Add(e, one) m = Mul(a, p) y = Mul(m, h) }"""
+
+
+def test_approximate_rewrites_are_offered_and_not_made(fix: Run, model: Path) -> None:
+    onnx.save(text(GELU.replace("WEIGHTS", ",".join(["0.01"] * 576))), model)
+    _, out, _ = fix("model.onnx", "--diff")
+    heading, names = "Approximate rewrites, tried with --allow-approximate", "gelu or gelu-sigmoid or erf-to-tanh"
+    assert f"{heading}\n  {names}  1 place (erf)\n" in out
+    assert "approximate, largest error" not in out
+    offers = json.loads(fix("model.onnx", "--diff", "--format", "json")[1])["offers"]
+    assert offers == [{"rewrite": name, "nodes": ["erf"]} for name in names.split(" or ")]
+    assert f"{heading}\n  gelu-sigmoid  1 place (erf)\n" in fix("model.onnx", "--diff", "--ignore", "gelu,erf-to-tanh")[1]
+    _, out, _ = fix("model.onnx", "--diff", "--allow-approximate")
+    assert "FULL: " in out
+    assert heading not in out
+
+
+def test_groups_over_the_limit_are_in_the_verdict(fix: Run, model: Path) -> None:
+    """What gets better may be less of what the limit sends to the GPU, with as many loadables."""
+    steps = [f"a{i} = Conv(t{i}, w) t{i + 1} = {'HardSwish' if i % 2 else 'Exp'}(a{i})" for i in range(40)]
+    proto = text(f"""g (float[1,1,4,4] t0) => (float[1,1,4,4] y) <float[1,1,1,1] w = {{0.01}}> {{ {" ".join(steps)} y = Conv(t40, w) }}""")
+    onnx.save(proto, model)
+    out = fix("model.onnx", "--diff", "--select", "hard-swish")[1]
+    sentence = "leave 45 nodes on the GPU (before 65), 16 loadables (before 16), 5 groups of layers over their limit (before 25)."
+    assert sentence in " ".join(out.split())
+
+
 def test_select_and_ignore(model: Path, fix: Run) -> None:
     assert "UNCHANGED" in fix("model.onnx", "--diff", "--select", "div-to-mul,neg-to-mul")[1]
     assert "hard-swish  1 place" not in fix("model.onnx", "--diff", "--ignore", "hard-swish")[1]

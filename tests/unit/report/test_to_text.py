@@ -82,6 +82,16 @@ def test_an_empty_graph_has_a_report(session: Session, tmp_path: Path) -> None:
     assert "NONE: 0 of 0 nodes run on the DLA." in text(session, outcome)
 
 
+def test_the_next_step_names_the_rules_that_have_rewrites(session: Session) -> None:
+    """Rules whose findings follow from others are not named: a rewrite starts from the cause."""
+    outcome = check(session, "efficientnet_b0", "orin-trt10.3")
+    codes = {item.code for item in outcome.findings if item.rewrites and item.cause is None}
+    assert codes
+    assert f"\nNext  `dlalint fix --diff` tries rewrites for {', '.join(sorted(codes))}.\n" in text(session, outcome)
+    clean = outcome._replace(findings=tuple(item for item in outcome.findings if not item.rewrites))
+    assert "Next  " not in text(session, clean)
+
+
 def test_followers_of_the_limit_are_one_entry(session: Session) -> None:
     said = text(session, check(session, "efficientnet_b0", "orin-trt10.3"))
     assert said.count("DLA601") == 1
