@@ -153,6 +153,8 @@ class _Writer:
         count = counted(len(group.nodes), "node") if group.nodes else "the model"
         yield spans("  ", Span(f"{first.code} {first.name}", _STYLE[first.severity]), Span(f"  {count}", "dim"))
         yield from wrapped("    ", f"{first.node}: {first.message}" if first.node else first.message, self.width)
+        if " + " in first.layer and first.layer != first.node:  # what is said is about more than this node
+            yield from wrapped("    layer   ", first.layer, self.width)
         if len(group.nodes) > 1:
             yield from wrapped("    also    ", listed(group.nodes[1:], self.shown), self.width)
         if len(group.findings) > 1:

@@ -92,6 +92,16 @@ def test_the_next_step_names_the_rules_that_have_rewrites(session: Session) -> N
     assert "Next  " not in text(session, clean)
 
 
+def test_a_layer_made_of_several_is_named(session: Session) -> None:
+    """What its node alone does may not be what is refused."""
+    outcome = check(session, "vit", "orin-trt10.3")
+    first = next(item for item in outcome.findings if " + " in item.layer)
+    said = " ".join(text(session, outcome).split())
+    assert f"{first.node}: {first.message} layer {first.layer} " in said
+    alone = next(item for item in outcome.findings if item.layer == item.node)
+    assert f"layer {alone.layer} " not in said
+
+
 def test_followers_of_the_limit_are_one_entry(session: Session) -> None:
     said = text(session, check(session, "efficientnet_b0", "orin-trt10.3"))
     assert said.count("DLA601") == 1
