@@ -39,12 +39,16 @@ class Offer(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """How the whole model was compared: ``sets`` of inputs, the largest relative error of an output, and the first tensor that differs."""
+    """How the whole model was compared: ``sets`` of inputs, the largest relative error of an output, and the first tensor that differs.
+
+    ``unrest`` is how far the outputs of the original move when its inputs move by their rounding, where only that explains the error.
+    """
 
     sets: tuple[str, ...]
     error: float
     ok: bool
     first: str
+    unrest: float = 0.0
 
 
 class Rewritten(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dlalint.numeric.difference import Difference, Tolerance, difference
 from dlalint.numeric.inputs import SETS, feeds, fitted
 from dlalint.numeric.process import RunError
-from dlalint.numeric.proof import InterfaceError, Verification, fixed_types, verify
+from dlalint.numeric.proof import InterfaceError, Sets, Verification, explains, fixed_types, unrest, verify
 from dlalint.numeric.runner import Interface, Runner
 
 Array = NDArray[Any]
@@ -22,11 +22,14 @@ __all__ = [
     "InterfaceError",
     "RunError",
     "Runner",
+    "Sets",
     "Tolerance",
     "Verification",
     "difference",
+    "explains",
     "feeds",
     "fitted",
     "fixed_types",
+    "unrest",
     "verify",
 ]

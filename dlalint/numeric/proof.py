@@ -13,9 +13,10 @@ from dlalint.model.inputs import Overrides, input_types
 from dlalint.model.load import load
 from dlalint.model.stored import quoted
 from dlalint.numeric.difference import Difference, Tolerance, difference
-from dlalint.numeric.inputs import feeds, fitted
+from dlalint.numeric.inputs import feeds, fitted, nudged
 from dlalint.numeric.runner import Interface, Runner
 
+UNREST = 4  # how many times its own movement the outputs of a model may be off: rewrites round in many places, inputs in one
 _SHOWN = 6  # names of a list in a message
 
 
@@ -23,6 +24,9 @@ class InterfaceError(DlalintError):
     """Two models do not take or do not give the same tensors."""
 
     default_code = "E307"
+
+
+Sets = tuple[tuple[str, tuple[Difference, ...]], ...]  # the differences of the outputs on each set of inputs
 
 
 class Verification(NamedTuple):
@@ -33,7 +37,7 @@ class Verification(NamedTuple):
     were not compared because the reference has none of that name.
     """
 
-    sets: tuple[tuple[str, tuple[Difference, ...]], ...]
+    sets: Sets
     ok: bool
     first: str | None
     blind: tuple[str, ...] = ()
@@ -86,6 +90,34 @@ def verify(
     return _judged(tuple(sets), wanted, exact, extra)
 
 
+def unrest(
+    runner: Runner,
+    model: str | bytes,
+    tolerance: Tolerance,
+    *,
+    inputs: Sequence[Mapping[str, NDArray[Any]]] = (),
+    seed: int = 0,
+) -> Sets:
+    """How far the outputs of ``model`` move when its float inputs move by their rounding, on the sets that :func:`verify` uses.
+
+    A model that sorts or picks may well answer a change in the last bit with another order. Raises :class:`DlalintError` when it does
+    not run.
+    """
+    sets = []
+    for label, feed in _feeds(runner.inputs(model), inputs, seed, True):
+        still = runner.outputs(model, feed)
+        moved = runner.outputs(model, {name: nudged(values) for name, values in feed.items()})
+        sets.append((label, tuple(difference(name, values, moved[name], tolerance) for name, values in still.items())))
+    return tuple(sets)
+
+
+def explains(own: Difference, found: Difference) -> bool:
+    """Whether ``found`` is no more than what the model does by itself when its inputs move by their rounding."""
+    if found.max_rel is None or own.max_rel is None or found.nan > own.nan or found.inf > own.inf:
+        return False
+    return found.max_rel <= UNREST * own.max_rel and found.mismatches <= UNREST * own.mismatches
+
+
 def _ran(
     runner: Runner, model: str | bytes, label: str, feed: Mapping[str, NDArray[Any]], wanted: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
@@ -96,9 +128,7 @@ def _ran(
         raise
 
 
-def _judged(
-    sets: tuple[tuple[str, tuple[Difference, ...]], ...], wanted: Sequence[str], exact: bool, extra: tuple[str, ...]
-) -> Verification:
+def _judged(sets: Sets, wanted: Sequence[str], exact: bool, extra: tuple[str, ...]) -> Verification:
     apart = {found.tensor for _, differences in sets for found in differences if not (found.bit_equal if exact else found.within)}
     blind = tuple(label for label, differences in sets if _is_blind(differences))
     first = next((name for name in wanted if name in apart), None)

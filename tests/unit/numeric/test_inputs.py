@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dlalint.errors import LimitError, UsageError
 from dlalint.graph import TensorType
 from dlalint.numeric import SETS, feeds, fitted
+from dlalint.numeric.inputs import nudged
 
 IMAGE = TensorType("float32", (2, 5, 8, 8))
 
@@ -145,3 +146,14 @@ def test_given_arrays_that_do_not_fit(kind: TensorType, array: NDArray[Any] | No
     with pytest.raises(UsageError) as caught:
         fitted({"x": kind}, {} if array is None else {"x": array}, "in.npz")
     assert (caught.value.what, caught.value.where, caught.value.code) == (what, "in.npz", "E521")
+
+
+def test_nudged() -> None:
+    values = np.array([1.0, -2.0, 0.0, 3.0], np.float32)
+    moved = nudged(values)
+    assert moved.dtype == values.dtype
+    assert ((moved != values) == [True, True, False, True]).all()
+    assert np.allclose(moved, values, rtol=2.5e-7, atol=0)
+    assert (nudged(np.zeros(3, np.float16)) != 0).all()
+    whole = np.array([1, 2], np.int64)
+    assert nudged(whole) is whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import pytest
 
 from dlalint.errors import UsageError
 from dlalint.graph import TensorType
-from dlalint.numeric import SETS, InterfaceError, RunError, Runner, Tolerance, feeds, verify
+from dlalint.numeric import SETS, Difference, InterfaceError, RunError, Runner, Tolerance, explains, feeds, unrest, verify
 
 from .conftest import Make
 
@@ -35,6 +36,33 @@ def test_a_model_equals_itself(runner: Runner, models: Path) -> None:
     for _, (only,) in found.sets:
         assert (only.tensor, only.shape, only.bit_equal, only.max_abs) == ("Plus214_Output_0", (1, 10), True, 0.0)
         assert only.scale > 0.01
+
+
+def test_how_steady_a_model_is(runner: Runner, models: Path, make: Make) -> None:
+    steady = unrest(runner, str(models / "mnist-7.onnx"), Tolerance())
+    assert [label for label, _ in steady] == list(SETS)
+    assert all(only.within and only.max_rel is not None and only.max_rel < 1e-5 for _, (only,) in steady)
+    shaky = make(f"{HEAD} <float many = {{1e7}}> {{ m = Mul(x, many) y = Sin(m) }}")
+    assert all(not only.within and only.max_rel is not None and only.max_rel > 0.5 for _, (only,) in unrest(runner, shaky, Tolerance()))
+
+
+@pytest.mark.parametrize(
+    ("change", "explained"),
+    [
+        ({}, True),
+        ({"max_rel": 0.04}, True),
+        ({"max_rel": 0.041}, False),
+        ({"max_rel": None}, False),
+        ({"mismatches": 12}, True),
+        ({"mismatches": 13}, False),
+        ({"nan": 2}, False),
+        ({"inf": 2}, False),
+    ],
+)
+def test_what_a_model_does_by_itself(change: dict[str, Any], explained: bool) -> None:
+    own = Difference("y", (2,), "float32", (2,), "float32", max_abs=0.1, max_rel=0.01, mismatches=3, nan=1, inf=1)
+    assert explains(own, own._replace(**change)) is explained
+    assert not explains(own._replace(max_rel=None), own)
 
 
 def test_a_changed_weight_is_found(runner: Runner, models: Path) -> None:
