@@ -36,5 +36,17 @@ def text_rows(
     found: list[Row] = []
     for result in results:
         if isinstance(result, Outcome):
-            found += to_text(result, book.sources, width, verbose=verbose, quiet=quiet, book=book if explain else None)
+            given = book if explain else None
+            found += to_text(
+                result, book.sources, width, verbose=verbose, quiet=quiet, book=given, coarser=_is_coarser_possible(result, book)
+            )
     return found if quiet or len(results) < 2 else [*found, *rows(results, min(max(width, 60), 140))]
+
+
+def _is_coarser_possible(outcome: Outcome, book: RuleSet) -> bool:
+    """Whether groups of layers compete for loadables, and trtexec of this release can send some of them to the GPU."""
+    if not outcome.partition.dropped or book.socs[outcome.target.soc].get("fallback") is False:
+        return False
+    from dlalint.trtexec.flags import Flags
+
+    return Flags(book.trtexec, book.sources, outcome.target.trt).find("devices") is not None

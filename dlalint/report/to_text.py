@@ -25,11 +25,19 @@ _HEADINGS = {ERROR: "Why nodes run on the GPU", WARNING: "At risk", NOTE: "Notes
 
 
 def to_text(
-    outcome: Outcome, sources: Mapping[str, Any], width: int, *, verbose: bool = False, quiet: bool = False, book: RuleSet | None = None
+    outcome: Outcome,
+    sources: Mapping[str, Any],
+    width: int,
+    *,
+    verbose: bool = False,
+    quiet: bool = False,
+    book: RuleSet | None = None,
+    coarser: bool = False,
 ) -> list[Row]:
     """The report as lines for a terminal of ``width`` columns; ``quiet`` leaves the verdict, ``verbose`` cuts no list.
 
-    With a ``book`` every finding, notes too, is explained from its rule.
+    With a ``book`` every finding, notes too, is explained from its rule. ``coarser`` says that trtexec could be told to make room among
+    the loadables.
     """
     writer = _Writer(outcome, sources, min(max(width, 60), 140), verbose, book)
     rows = list(writer.verdict())
@@ -40,7 +48,7 @@ def to_text(
         measured_rows(outcome, writer.width, verbose=verbose),
         writer.contrast(),
         *writer.causes(),
-        writer.rewrites(),
+        writer.next_steps(coarser),
         writer.waived(),
         writer.segments(),
         writer.unchecked(),
@@ -114,11 +122,14 @@ class _Writer:
         if notes and self.book is None:
             yield self._notes(notes)
 
-    def rewrites(self) -> Iterator[Row]:
-        """For which of the rules there are rewrites."""
+    def next_steps(self, coarser: bool) -> Iterator[Row]:
+        """Which commands may help: for which of the rules there are rewrites, and who makes room for large groups of layers."""
         codes = sorted({item.code for item in self.outcome.findings if item.rewrites and item.cause is None})
         if codes:
             yield from wrapped("Next  ", f"`dlalint fix --diff` tries rewrites for {listed(codes, len(codes))}.", self.width)
+        if coarser:
+            said = "`dlalint trtexec --coarser` looks for small groups to send to the GPU, which makes room for larger ones."
+            yield from wrapped("      " if codes else "Next  ", said, self.width)
 
     def contrast(self) -> Iterator[Row]:
         found = self.outcome.baseline

@@ -9,6 +9,7 @@ import pytest
 from dlalint.engine.targets import parse
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
+from dlalint.report.formats import text_rows
 from dlalint.report.layout import plain
 from dlalint.report.to_text import to_text, verdict_sentence
 
@@ -90,6 +91,17 @@ def test_the_next_step_names_the_rules_that_have_rewrites(session: Session) -> N
     assert f"\nNext  `dlalint fix --diff` tries rewrites for {', '.join(sorted(codes))}.\n" in text(session, outcome)
     clean = outcome._replace(findings=tuple(item for item in outcome.findings if not item.rewrites))
     assert "Next  " not in text(session, clean)
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "named"),
+    [("efficientnet_b0", "orin-trt10.3", True), ("efficientnet_b0", "xavier-trt8.5", False), ("resnet18", "orin-trt10.3", False)],
+)
+def test_a_coarser_placement_is_named_where_loadables_compete(session: Session, model: str, target: str, named: bool) -> None:
+    """Not for releases whose trtexec cannot send layers to the GPU."""
+    outcome = check(session, model, target)
+    assert ("`dlalint trtexec --coarser`" in plain(text_rows([outcome], session.rules, 100))) is named
+    assert bool(outcome.partition.dropped) is (model != "resnet18")
 
 
 def test_a_layer_made_of_several_is_named(session: Session) -> None:
