@@ -114,27 +114,38 @@ class Driver:
         return found
 
     def _keep(self, state: _State, rewrite: Rewrite, sites: Sequence[tuple[str, Replacement]], *, explain: bool) -> _State | None:
-        proven: list[tuple[str, Replacement, float | None]] = []
+        better = self._better(state, rewrite, sites, explain=explain)
+        if better is None:  # a proof takes longer than a check
+            return None
+        proven: list[tuple[str, Replacement]] = []
+        errors: dict[str, float | None] = {}
         for node, replacement in sites:
-            error, refusal = self._prove(state.graph, rewrite, replacement)
+            errors[node], refusal = self._prove(state.graph, rewrite, replacement)
             if refusal:
                 self._attempts[rewrite.name, node] = refusal
             else:
-                proven.append((node, replacement, error))
-        if not proven:
+                proven.append((node, replacement))
+        if len(proven) < len(sites):
+            better = self._better(state, rewrite, proven, explain=explain) if proven else None
+        if better is None:
             return None
-        proto = apply(state.graph, [replacement for _, replacement, _ in proven])
+        ids = {node.number: node.id for node in state.outcome.nodes}
+        for node, replacement in proven:
+            self._attempts.pop((rewrite.name, node), None)
+            made = tuple(item.name for item in replacement.nodes)
+            replaced = tuple(ids[index] for index in replacement.remove)
+            self._changes.append(Change(rewrite.name, rewrite.exactness, replaced, made, errors[node]))
+        return better
+
+    def _better(self, state: _State, rewrite: Rewrite, sites: Sequence[tuple[str, Replacement]], *, explain: bool) -> _State | None:
+        """``state`` with the replacements, ``None`` when the placement gets no better."""
+        proto = apply(state.graph, [replacement for _, replacement in sites])
         view, outcome = self._check(proto)
         worse = self._worse(state.outcome, outcome, strict=len(sites) > 1)
         if worse:
             if explain:
-                self._attempts.update({(rewrite.name, node): f"undone: {worse}" for node, _, _ in proven})
+                self._attempts.update({(rewrite.name, node): f"undone: {worse}" for node, _ in sites})
             return None
-        ids = {node.number: node.id for node in state.outcome.nodes}
-        for node, replacement, error in proven:
-            self._attempts.pop((rewrite.name, node), None)
-            made = tuple(item.name for item in replacement.nodes)
-            self._changes.append(Change(rewrite.name, rewrite.exactness, tuple(ids[index] for index in replacement.remove), made, error))
         return _State(Graph(proto, view, state.graph.weights, outcome.target.trt), outcome)
 
     def _worse(self, old: Outcome, new: Outcome, *, strict: bool) -> str:

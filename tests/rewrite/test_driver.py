@@ -32,7 +32,13 @@ def _no_free_macs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run(
-    session: Session, rewrites: Sequence[Rewrite], model: ModelProto = TWO, extra: float = 9.0, refusal: str = ""
+    session: Session,
+    rewrites: Sequence[Rewrite],
+    model: ModelProto = TWO,
+    extra: float = 9.0,
+    refusal: str = "",
+    unasked: Sequence[Rewrite] = (),
+    proven: list[str] | None = None,
 ) -> tuple[ModelProto, Rewritten]:
     target = parse(ORIN, session.rules)
 
@@ -41,9 +47,11 @@ def _run(
         return view, session.check(view, target)
 
     def prove(graph: Graph, item: Rewrite, replacement: Replacement) -> tuple[float | None, str]:
+        if proven is not None:
+            proven.append(replacement.nodes[-1].output[0])
         return 0.25, refusal if replacement.remove == (0,) else ""
 
-    return Driver(rewrites, check, prove, Limits(extra)).run(model, Weights("model.onnx"))
+    return Driver(rewrites, check, prove, Limits(extra), unasked).run(model, Weights("model.onnx"))
 
 
 def _swish(plan: Plan) -> Rewrite:
@@ -102,6 +110,25 @@ def test_what_is_not_proven_is_not_made(session: Session) -> None:
     made, found = _run(session, [_swish(_into("Relu"))], refusal="the proof failed: a differs")
     assert [node.op_type for node in made.graph.node] == ["HardSwish", "Relu", "Relu"]
     assert [(item.node, item.reason) for item in found.attempts] == [("HardSwish:a", "the proof failed: a differs")]
+
+
+def test_only_what_helps_is_proven(session: Session) -> None:
+    """A proof takes longer than a check of the placement."""
+
+    def plan(graph: Graph, index: int) -> Replacement | Miss:
+        return _into("Relu" if graph.nodes[index].output[0] == "a" else "Erf")(graph, index)
+
+    proven: list[str] = []
+    _run(session, [_swish(plan)], proven=proven)
+    assert proven == ["a"]
+
+
+def test_what_was_not_asked_for_is_offered(session: Session) -> None:
+    made, found = _run(session, [], unasked=[_swish(_into("Relu")), _swish(lambda graph, index: Miss("of the weather"))])
+    assert made == TWO
+    assert [(item.rewrite, item.nodes) for item in found.offers] == [("hard-swish", ("HardSwish:a", "HardSwish:y"))]
+    assert not found.attempts
+    assert not _run(session, [_swish(_into("Relu"))], unasked=[_swish(_into("Relu"))])[1].offers
 
 
 def test_a_miss_is_told_with_its_reason(session: Session) -> None:
