@@ -165,6 +165,21 @@ def test_weights_of_floats_are_rounded_to_their_grid(translate: Translate) -> No
     assert set(arrays) == {"k"}
 
 
+@pytest.mark.parametrize("steps", [1, 3, 2000])
+def test_a_copy_of_a_weight_that_is_dequantized_already(steps: int, translate: Translate) -> None:
+    """onnxruntime quantizes what an Identity makes of a shared weight once more, after the weight itself."""
+    copies = " ".join(f"c{i + 1} = Identity(c{i})" for i in range(steps))
+    body = f"""c0 = DequantizeLinear(w, v, z) {copies} p = QuantizeLinear(c{steps}, s, z) k = DequantizeLinear(p, s, z)
+        q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) n = MatMul(d, c0) y = MatMul(n, k)"""
+    more = ", int8[2,2] w = {1, -2, 3, 100}, float v = {0.0625}"
+    found = translate(built(body, io="(float[1,2] x) => (float[1,2] y)", more=more))
+    arrays = {item.name: numpy_helper.to_array(item) for item in found.model.graph.initializer}
+    np.testing.assert_array_equal(arrays["c0"], [[0.0625, -0.125], [0.1875, 6.25]])
+    np.testing.assert_array_equal(arrays["k"], [[0.0, -0.125], [0.25, 6.25]])
+    assert found.operators == ["MatMul", "MatMul"]
+    assert found.told["proof"]["exact"]
+
+
 def test_scales_from_constant_nodes(translate: Translate) -> None:
     """As TensorFlow and torch export them: the nodes go with the pairs, shared ones stay while they are read."""
     body = """c = Constant<value_float=0.25>() o = Constant<value: tensor = int8 {0}>() b = Abs(c)
