@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -17,15 +18,19 @@ _SAFE = frozenset(
 MAX_ELEMENTS = 1 << 26  # in all the tensors on the way
 
 
-def constant(graph: Graph, name: str) -> Array | None:
-    """The elements of a constant, also of one that is computed; ``None`` for what the model computes when it runs, or at great cost."""
-    found = graph.constant(name)
+def constant(graph: Graph, name: str, given: Mapping[str, Array] | None = None) -> Array | None:
+    """The elements of a constant, also of one that is computed; ``None`` for what the model computes when it runs, or at great cost.
+
+    ``given`` are constants that are known although nobody here can compute them.
+    """
+    given = given or {}
+    found = given.get(name, graph.constant(name))
     if found is not None or not graph.is_constant(name):
         return found
     nodes, leaves, pending = set[int](), dict[str, Array](), [name]
     while pending:
         wanted = pending.pop()
-        known = graph.constant(wanted)
+        known = given.get(wanted, graph.constant(wanted))
         index = graph.producer(wanted)
         if known is not None:
             leaves[wanted] = known

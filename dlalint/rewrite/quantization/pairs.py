@@ -61,7 +61,8 @@ def find(graph: Graph) -> Found:
     """All Q/DQ nodes of a model. Raises :class:`QuantizationError` for the first that is no part of a pair, with the number of others."""
     refused: list[QuantizationError] = [*_foreign(graph), *_inner(graph)]
     pairs: list[Pair] = []
-    baked: dict[str, Baked] = {}
+    baked: list[Baked] = []
+    elements: dict[str, Array] = {}
     used = reached(graph, {})
     for index in sorted(used):
         node = graph.nodes[index]
@@ -69,9 +70,10 @@ def find(graph: Graph) -> Found:
             if is_quantizer(node) and not graph.is_constant(node.input[0]):
                 pairs.append(_pair(graph, index))
             elif is_dequantizer(node):
-                found = _dequantizer(graph, index, baked)
+                found = _dequantizer(graph, index, elements)
                 if isinstance(found, Baked):
-                    baked[found.name] = found
+                    baked.append(found)
+                    elements[found.name] = found.array
                 elif found is not None:
                     pairs.append(found)
         except QuantizationError as error:
@@ -81,7 +83,7 @@ def find(graph: Graph) -> Found:
         if len(refused) > 1:
             first.what = f"{first.what} ({len(refused) - 1} more {'is' if len(refused) == 2 else 'are'} refused too)"
         raise first
-    return Found(tuple(_once(pairs)), tuple(baked.values()), tuple(index for index in range(len(graph.nodes)) if index not in used))
+    return Found(tuple(_once(pairs)), tuple(baked), tuple(index for index in range(len(graph.nodes)) if index not in used))
 
 
 def reached(graph: Graph, reads: Mapping[int, Sequence[str]]) -> frozenset[int]:
@@ -142,13 +144,13 @@ def _readable(graph: Graph, dequantizers: Sequence[int]) -> None:
             raise QuantizationError("the body of a node reads it", where=label(graph, index), cure="Move it into the body.", code="E157")
 
 
-def _dequantizer(graph: Graph, index: int, baked: Mapping[str, Baked]) -> Baked | Pair | None:
-    """What a DQ node is; ``None`` when it belongs to a Q node. ``baked`` are the constants before it."""
+def _dequantizer(graph: Graph, index: int, known: Mapping[str, Array]) -> Baked | Pair | None:
+    """What a DQ node is; ``None`` when it belongs to a Q node. ``known`` are the constants of DQ nodes before it."""
     node = graph.nodes[index]
     source = node.input[0]
     producer = graph.producer(source)
     if producer is not None and is_quantizer(graph.nodes[producer]):
-        return _fake(graph, index, producer, baked) if graph.is_constant(graph.nodes[producer].input[0]) else None
+        return _fake(graph, index, producer, known) if graph.is_constant(graph.nodes[producer].input[0]) else None
     array = constant(graph, source) if graph.is_constant(source) else None
     if array is not None:
         found = grid(graph, index, str(array.dtype))
@@ -173,9 +175,9 @@ def _whole(graph: Graph, index: int, dtype: str, found: Grid) -> None:
         raise QuantizationError(f"it dequantizes {dtype}", where=label(graph, index), cure=cure, code="E151")
 
 
-def _fake(graph: Graph, index: int, quantizer: int, baked: Mapping[str, Baked]) -> Baked:
-    """A constant of floats behind a pair: its elements on the grid."""
-    array = _elements(graph, graph.nodes[quantizer].input[0], baked)
+def _fake(graph: Graph, index: int, quantizer: int, known: Mapping[str, Array]) -> Baked:
+    """A constant of floats behind a pair: its elements on the grid. It may come from one that was dequantized, say by an Identity node."""
+    array = constant(graph, graph.nodes[quantizer].input[0], known)
     found = grid(graph, quantizer)
     other = grid(graph, index, found.dtype)
     if array is None:
@@ -184,15 +186,6 @@ def _fake(graph: Graph, index: int, quantizer: int, baked: Mapping[str, Baked]) 
     if not found.same(other) or not (found.scale > 0).all():
         raise _unlike(graph, quantizer, index)
     return Baked(graph.nodes[index].output[0], found.dequantized(found.quantized(array)), found, (quantizer, index))
-
-
-def _elements(graph: Graph, name: str, baked: Mapping[str, Baked]) -> Array | None:
-    """The elements of a constant, also of a copy of one of ``baked``: exporters share equal weights through Identity nodes."""
-    index = graph.producer(name)
-    while index is not None and name not in baked and graph.nodes[index].op_type == "Identity":
-        name = graph.nodes[index].input[0]
-        index = graph.producer(name)
-    return baked[name].array if name in baked else constant(graph, name)
 
 
 def _unlike(graph: Graph, quantizer: int, index: int) -> QuantizationError:

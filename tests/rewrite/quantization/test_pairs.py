@@ -180,6 +180,18 @@ def test_a_copy_of_a_weight_that_is_dequantized_already(steps: int, translate: T
     assert found.told["proof"]["exact"]
 
 
+def test_a_part_of_a_constant_that_is_dequantized_already(translate: Translate) -> None:
+    """The table of an attention bias, quantized before and after the rows are picked."""
+    body = """c = DequantizeLinear(w, v, z) e = Gather(c, i) p = QuantizeLinear(e, s, z) k = DequantizeLinear(p, s, z)
+        q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) y = Add(d, k)"""
+    more = ", int8[3,2] w = {1, -2, 3, 100, 5, 6}, float v = {0.0625}, int64[1] i = {1}"
+    found = translate(built(body, io="(float[1,2] x) => (float[1,2] y)", more=more))
+    (made,) = (numpy_helper.to_array(item) for item in found.model.graph.initializer)
+    np.testing.assert_array_equal(made, [[0.25, 6.25]])
+    assert found.operators == ["Add"]
+    assert found.told["proof"]["exact"]
+
+
 def test_scales_from_constant_nodes(translate: Translate) -> None:
     """As TensorFlow and torch export them: the nodes go with the pairs, shared ones stay while they are read."""
     body = """c = Constant<value_float=0.25>() o = Constant<value: tensor = int8 {0}>() b = Abs(c)
