@@ -184,21 +184,36 @@ def many(bench: Bench) -> list[Row]:
     folder, whole = bench.folder / "many", bench.folder / "whole"
     made.many(folder, 200)
     gigabytes = sum(path.stat().st_size for path in made.many(whole, 200, whole=True)) / 1e9
-    code = (
-        "import glob, onnx, sys\nfor path in sorted(glob.glob(sys.argv[1] + '/*.onnx')):\n"
-        "  model = onnx.load(path, load_external_data=False)\n"
-        "  try: onnx.checker.check_model(model)\n  except Exception: pass\n  onnx.shape_inference.infer_shapes(model)"
-    )
-    loop = bench.python(code)
+    loop = bench.python(_LOOP)
     half = sorted(folder.glob("*.onnx"))[:100]
     found = bench.measured(check=bench.check(folder), half=bench.check(*half), loop=[*loop, str(folder)])
-    full = bench.measured(check=bench.check(whole), loop=[*loop, str(whole)])
+    full = bench.measured(check=bench.check(whole), loop=[*loop, str(whole)], hook=_hook(whole))
     more = (found["check"].cpu - found["half"].cpu) / 100
     return [
         _ratio(f"200 models with {gigabytes:.1f} GB of weights / load, check, infer", full["check"].cpu, full["loop"].cpu, 0.7),
+        _ratio("the same by pre-commit / load, check, infer", full["hook"].cpu, full["loop"].cpu, 0.7),
         _ratio("the same without their weights", found["check"].cpu, found["loop"].cpu, 0.7),
         ("CPU of one more model, ms", more, 1.5, f"{sum(path.stat().st_size for path in half) / 100_000:.0f} kB of structure each"),
     ]
+
+
+_LOOP = (
+    "import glob, onnx, sys\nfor path in sorted(glob.glob(sys.argv[1] + '/*.onnx')):\n"
+    "  model = onnx.load(path, load_external_data=False)\n"
+    "  try: onnx.checker.check_model(model)\n  except Exception: pass\n  onnx.shape_inference.infer_shapes(model)"
+)
+
+
+def _hook(folder: Path) -> list[str]:
+    """pre-commit on all files of ``folder``, which becomes a git repository with the hooks of this project."""
+    hooks = (made.ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    hooks = hooks.replace("language: python", "language: system").replace("entry: dlalint", f"entry: {sys.executable} -m dlalint")
+    body = "".join(f"    {line}\n" for line in hooks.splitlines())
+    (folder / ".pre-commit-config.yaml").write_text(f"repos:\n- repo: local\n  hooks:\n{body}", encoding="utf-8")
+    for command in (["init", "-q"], ["-c", "core.compression=0", "add", "-A"]):
+        subprocess.run(["git", *command], check=True, cwd=folder)
+    run = [sys.executable, "-m", "pre_commit", "run", "dlalint-check", "--all-files"]
+    return [sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); os.execv({sys.executable!r}, {run!r})"]
 
 
 def cold(bench: Bench) -> list[Row]:
