@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from dlalint.graph import Node, TensorType
+from dlalint.graph import Node, TensorType, new_tuple
 from dlalint.graphview import LOWERED_BY_FLOATS, Call, GraphView
 from dlalint.lower.context import Context, Lowering, Step, simple
 from dlalint.network import Layer, LayerSpec, Network, Operand
@@ -86,7 +86,7 @@ class Lowerer:
                 _instantiate(call, template, layers, types)
             else:
                 name, _, inputs, outputs = node
-                layers.append(_tuple(Layer, (name or node.label, template.plain, inputs, outputs, (index,))))
+                layers.append(new_tuple(Layer, (name or node.label, template.plain, inputs, outputs, (index,))))
         return Network(tuple(layers), view.inputs, view.outputs, {**view.types, **types} if types else view.types, view.dynamic)
 
     def _made_of(self, view: GraphView, node: Node, trt: Version) -> tuple[Step, ...]:
@@ -164,9 +164,6 @@ def _template(steps: Sequence[Step], node: Node) -> Template:
     own = tuple(f"i{index}" for index in range(len(node.inputs))), tuple(f"o{index}" for index in range(len(node.outputs)))
     plain = len(steps) == 1 and not steps[0].suffix and (steps[0].inputs, steps[0].outputs) == own and all(node.outputs)
     return Template(tuple(steps), steps[0].spec if plain else None)
-
-
-_tuple = tuple.__new__  # makes a named tuple in half the time
 
 
 def _instantiate(call: Call, template: Template, layers: list[Layer], types: dict[str, TensorType]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Set
 
-from dlalint.graph import Model, Node, Op, Tensor, TensorType
+from dlalint.graph import Model, Node, Op, Tensor, TensorType, new_tuple
 from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.kinds import Fact, Key, Kind, Kinds
@@ -15,7 +15,6 @@ from dlalint.model.values import Values, deferrable
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})
 _BY_FLOATS = SHAPED_BY_FLOATS | LOWERED_BY_FLOATS
-_tuple = tuple.__new__  # makes a named tuple in half the time
 _NO_OUTPUT = TensorType("omitted", None)  # stands for an output that a node leaves out, which makes it another kind of call
 
 
@@ -97,7 +96,7 @@ class Judge:
             if kind is None or kind.only is None or not outputs[0]:
                 return index, node
             facts[outputs[0]] = kind.only
-            add(_tuple(Call, (node, index, (), kind.folded, kind)))
+            add(new_tuple(Call, (node, index, (), kind.folded, kind)))
         return None
 
     def call(self, node: Node, origin: int) -> None:

@@ -6,14 +6,13 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from dlalint.graph import Attribute, Graph, Node, Op, Tensor, TensorType
+from dlalint.graph import Attribute, Graph, Node, Op, Tensor, TensorType, new_tuple
 from dlalint.model.layouts import INPUT, MAX_LAYOUTS, NAME, NAME_TAGS, OUTPUT, Layout, layout
 from dlalint.model.tensors import TensorReader
 from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, signed, varint
 
 MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
 _NODE = 0x0A  # the tag of a node in a graph
-_tuple = tuple.__new__  # makes a named tuple in half the time
 
 
 class Known:
@@ -60,7 +59,7 @@ class NodeReader(TensorReader, ABC):
                 op = known.get(piece[layout.end :]) or own.get(piece[layout.end :])
                 if op is not None and layout.marks(head) == layout.stated and head.isascii():
                     names = layout.names(head.decode())
-                    nodes.append(_tuple(Node, (names[-1], op, names[: layout.inputs], names[layout.inputs : -1])))
+                    nodes.append(new_tuple(Node, (names[-1], op, names[: layout.inputs], names[layout.inputs : -1])))
                     continue
             nodes.append(self._node(at, pos, depth))
         return pos

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dlalint.errors import ModelError
-from dlalint.graph import Location, Tensor, TensorType, dtype_name, volume
+from dlalint.graph import Location, Tensor, TensorType, dtype_name, new_tuple, volume
 from dlalint.model.stored import external_location, fit, possible_shape, quoted, stored_bytes
 from dlalint.model.wire import BYTES, VARINT, Buffer, WireError, encode_varint, fields, signed, varint
 
@@ -29,7 +29,6 @@ _NOT_INT32 = frozenset(name for names in _TYPED.values() for name in names)
 _CONTAINERS = {4: "sequence", 5: "map", 7: "opaque", 8: "sparse", 9: "optional"}
 
 _INITIALIZER, _EXTERNAL = 0x2A, 0x6A  # the tags of a tensor in a graph, and of where a tensor lies
-_tuple = tuple.__new__  # makes a named tuple in half the time
 _DIM = re.compile(rb"\x08([\x80-\xff]*[\x00-\x7f])", re.S)
 _HEAD = re.compile(rb"(?:\x08[\x80-\xff]*[\x00-\x7f])*\x10[\x00-\x7f]\x42", re.S)  # dims, data_type, and the tag of the name
 # entries of external data and the mark that ends them; the groups before a value are the lengths of its entry and of itself
@@ -89,8 +88,8 @@ class TensorReader:
         dtype, shape, needed, kept, before = known
         at = b + len(before)
         if buf[b:at] == before and at + needed == end and dtype != "string":
-            payload, where = buf[at:end] if kept else None, _tuple(Location, ("", at, needed))
-            return _tuple(Tensor, (self._name(a, b), dtype, shape, payload, "raw", where))
+            payload, where = buf[at:end] if kept else None, new_tuple(Location, ("", at, needed))
+            return new_tuple(Tensor, (self._name(a, b), dtype, shape, payload, "raw", where))
         place = self._place(b, end, needed) if buf[b] == _EXTERNAL else None
         return None if place is None else Tensor(self._name(a, b), dtype, shape, None, "raw", place)
 
