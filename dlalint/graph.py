@@ -20,6 +20,8 @@ DTYPES: Mapping[int, tuple[str, float]] = MappingProxyType(
 DTYPE_CODES: Mapping[str, int] = MappingProxyType({name: code for code, (name, _) in DTYPES.items()})
 FLOATING = frozenset({"float16", "float32", "float64", "bfloat16"})
 
+new_tuple = tuple.__new__  # makes a named tuple in half the time, for where there may be a hundred thousand
+
 Dim = Union[int, str, None]
 Shape = tuple[Dim, ...]
 Scalar = Union[int, float, bool]
@@ -38,11 +40,6 @@ def dtype_size(name: str) -> float:
 def shape_in_words(shape: Shape) -> str:
     """A shape as a reader wants it: ``1x3xHx?``."""
     return "x".join("?" if dim is None else str(dim) for dim in shape) or "scalar"
-
-
-new_tuple = (
-    tuple.__new__
-)  # ``new_tuple(Node, (...))`` makes a named tuple in half the time: for the few places where there are a hundred thousand
 
 
 class TensorType(NamedTuple):
