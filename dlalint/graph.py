@@ -18,7 +18,8 @@ DTYPES: Mapping[int, tuple[str, float]] = MappingProxyType(
     {code: (name, float(size)) for code, (name, size) in enumerate(zip(_ELEMENTS[::2], _ELEMENTS[1::2], strict=True))}
 )
 DTYPE_CODES: Mapping[str, int] = MappingProxyType({name: code for code, (name, _) in DTYPES.items()})
-FLOATING = frozenset({"float16", "float32", "float64", "bfloat16"})
+NUMPY_FLOATS = frozenset({"float16", "float32", "float64"})
+FLOATING = NUMPY_FLOATS | {"bfloat16"}
 
 new_tuple = tuple.__new__  # makes a named tuple in half the time, for where there may be a hundred thousand
 

@@ -112,9 +112,6 @@ class NodePlacements(Sequence[NodePlacement]):
     def __eq__(self, other: object) -> bool:
         return self._rows == (other._rows if isinstance(other, NodePlacements) else other)
 
-    def __hash__(self) -> int:
-        return hash(self._rows)
-
 
 class Summary(NamedTuple):
     """The numbers of a build. Bytes are at the element size of the DLA; ``reformats`` is an upper bound."""

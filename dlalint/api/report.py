@@ -59,9 +59,9 @@ class Report:
         return self.outcome.findings
 
     @property
-    def nodes(self) -> Sequence[NodePlacement]:
+    def nodes(self) -> tuple[NodePlacement, ...]:
         """Where each node of the model ends, in the order of the graph."""
-        return self.outcome.nodes
+        return tuple(self.outcome.nodes)
 
     @property
     def segments(self) -> tuple[Segment, ...]:

@@ -98,7 +98,7 @@ def _find(session: Session, outcome: Outcome, flags: Flags, request: Request, mo
     soc = session.rules.socs[outcome.target.soc]
     made = recipe(outcome, outcome.partition, flags, soc, request)
     coarser = None
-    if flags.find("devices") is not None and soc.get("fallback") is not False:
+    if flags.can_send_to_gpu(soc):
         rules, checker = session.rules.for_target(outcome.target), Checker()
 
         def simulate(barred: frozenset[int]) -> Partition:

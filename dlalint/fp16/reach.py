@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dlalint.graph import Device, Graph
+from dlalint.graph import NUMPY_FLOATS, Device, Graph
 from dlalint.measured import Range, Ranges, Reach
 from dlalint.network import Network
 from dlalint.placement import Placement
@@ -77,7 +77,7 @@ def reach(placed: Placement, graph: Graph, ranges: Ranges, flags: Flags) -> Reac
     over = [item for item in items if item.range.largest > end.largest]
     sizes = {item.tensor: item.range.largest for item in items}
     margins = sorted(((name, end.largest / largest) for name, largest in sizes.items() if largest), key=lambda pair: pair[1])
-    floats = {name for name, kind in network.types.items() if kind.dtype in ("float16", "float32", "float64")}
+    floats = {name for name, kind in network.types.items() if kind.dtype in NUMPY_FLOATS}
     made = {name for node in graph.nodes for name in node.outputs}
     handed = {name for layer in network.layers for name in layer.outputs if name in floats and name in made}
     layers = tuple(dict.fromkeys(name for item in over for name in _touching(network, graph, item)))

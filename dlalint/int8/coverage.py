@@ -12,13 +12,11 @@ from typing import NamedTuple
 from dlalint.calibration.cache import usable
 from dlalint.calibration.layer_precisions import ALL
 from dlalint.engine.memory import macs
-from dlalint.graph import Device, Graph
+from dlalint.graph import FLOATING, Device, Graph
 from dlalint.int8.forms import runs_in_fp16
 from dlalint.measured import Coverage, Scales
 from dlalint.network import Layer, Network
 from dlalint.placement import Placement
-
-_FLOATS = ("float16", "float32", "float64", "bfloat16")
 
 
 class Needs(NamedTuple):
@@ -29,10 +27,14 @@ class Needs(NamedTuple):
     constants: int
 
 
+def names(layer: Layer, graph: Graph) -> tuple[str, ...]:
+    """What a list of layer precisions may call a layer: its own name, and those of the nodes that it comes from."""
+    return (layer.name, *(graph.nodes[number].layer_name for number in layer.origin))
+
+
 def asked(layer: Layer, graph: Graph, scales: Scales) -> str:
     """The type that the list of layer precisions asks of a layer, empty when it says nothing."""
-    names = (layer.name, *(graph.nodes[number].layer_name for number in layer.origin))
-    return next((scales.kinds[name] for name in names if name in scales.kinds), scales.kinds.get(ALL, ""))
+    return next((scales.kinds[name] for name in names(layer, graph) if name in scales.kinds), scales.kinds.get(ALL, ""))
 
 
 def barred_by(network: Network, graph: Graph, scales: Scales) -> frozenset[int]:
@@ -43,7 +45,7 @@ def barred_by(network: Network, graph: Graph, scales: Scales) -> frozenset[int]:
 def needs(placed: Placement, graph: Graph, scales: Scales) -> Needs:
     """What needs a scale on the DLA. A tensor that only the builder names is taken for the tensor of the model that it is a view of."""
     network = placed.network
-    names = _Names(network, graph)
+    views = _Names(network, graph)
     layers: set[int] = set()
     tensors: dict[str, dict[int, None]] = {}
     constants = 0
@@ -57,8 +59,8 @@ def needs(placed: Placement, graph: Graph, scales: Scales) -> Needs:
         constants += layer.spec.kind == "ELEMENTWISE" and any(operand.constant for operand in layer.spec.inputs)
         for name in (*(name for name, operand in operands if not operand.constant), *layer.outputs):
             kind = network.types.get(name)
-            found = names.of_model(name)
-            if found and (kind is None or kind.dtype in _FLOATS):
+            found = views.of_model(name)
+            if found and (kind is None or kind.dtype in FLOATING):
                 tensors.setdefault(found, {})[index] = None
     return Needs(frozenset(layers), {name: tuple(touching) for name, touching in tensors.items()}, constants)
 

@@ -10,10 +10,9 @@ from dlalint.engine.diagnose import Diagnosis
 from dlalint.engine.memory import macs
 from dlalint.finding import Limit
 from dlalint.graph import Device, Model
-from dlalint.int8.coverage import Needs, asked, needs
+from dlalint.int8.coverage import Needs, asked, names, needs
 from dlalint.int8.moves import moves_only
 from dlalint.measured import Scales
-from dlalint.network import Layer
 from dlalint.placement import Placement
 
 _NAMES = 3  # of layers in a sentence
@@ -130,13 +129,9 @@ def _about_names(placed: Placement, model: Model, scales: Scales, found: Diagnos
     if any(name in tensors for name in scales.values):
         for name, nearest in _nearest(strange, tensors):
             found.on_model("scale-of-no-tensor", name, tensor=name, nearest=nearest)
-    layers = {name for layer in placed.network.layers for name in _names(layer, model)}
+    layers = {name for layer in placed.network.layers for name in names(layer, model.graph)}
     for name, nearest in _nearest([name for name in scales.kinds if name != "*" and name not in layers], layers):
         found.on_model("precision-of-no-layer", name, nearest=nearest)
-
-
-def _names(layer: Layer, model: Model) -> Iterable[str]:
-    return (layer.name, *(model.graph.nodes[number].layer_name for number in layer.origin))
 
 
 def _nearest(strange: Sequence[str], known: set[str]) -> Iterable[tuple[str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dlalint.graph import Attribute, Graph, Node, Op, Tensor, TensorType, new_tuple
 from dlalint.model.layouts import INPUT, MAX_LAYOUTS, NAME, NAME_TAGS, OUTPUT, Layout, layout
 from dlalint.model.tensors import TensorReader
-from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, signed, varint
+from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, row, signed, varint
 
 MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
 _NODE = 0x0A  # the tag of a node in a graph
@@ -45,14 +45,10 @@ class NodeReader(TensorReader, ABC):
     def _nodes(self, pos: int, end: int, depth: int, nodes: list[Node]) -> int:
         """Read the nodes that follow one another from the field at ``pos``; returns the position behind them."""
         buf, layouts, known, own = self._buf, self._known.layouts, self._known.ops, self._ops
-        while pos + 2 < end and buf[pos] == _NODE:
-            size, at = buf[pos + 1], pos + 2
-            if size > 0x7F:
-                size, at = varint(buf, pos + 1, end)
-            pos = at + size
-            if pos > end:
-                raise WireError(f"the file is truncated or damaged: a node of {size} bytes runs past its end")
-            piece = buf[at:pos] if size <= MEMO_BYTES else b""
+        stop = pos
+        for at, stop in row(buf, pos, end, _NODE):
+            size = stop - at
+            piece = buf[at:stop] if size <= MEMO_BYTES else b""
             layout = layouts.get(size << 8 | piece[1]) if len(piece) > 1 else None
             if layout is not None:
                 head = piece[: layout.end]
@@ -61,8 +57,8 @@ class NodeReader(TensorReader, ABC):
                     names = layout.names(head.decode())
                     nodes.append(new_tuple(Node, (names[-1], op, names[: layout.inputs], names[layout.inputs : -1])))
                     continue
-            nodes.append(self._node(at, pos, depth))
-        return pos
+            nodes.append(self._node(at, stop, depth))
+        return stop
 
     def _node(self, start: int, end: int, depth: int) -> Node:
         size = end - start

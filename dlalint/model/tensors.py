@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dlalint.errors import ModelError
 from dlalint.graph import Location, Tensor, TensorType, dtype_name, new_tuple, volume
 from dlalint.model.stored import external_location, fit, possible_shape, quoted, stored_bytes
-from dlalint.model.wire import BYTES, VARINT, Buffer, WireError, encode_varint, fields, signed, varint
+from dlalint.model.wire import BYTES, VARINT, Buffer, encode_varint, fields, row, signed, varint
 
 KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
 KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
@@ -61,16 +61,10 @@ class TensorReader:
 
     def _tensors(self, pos: int, end: int, constants: dict[str, Tensor]) -> int:
         """Read the initializers that follow one another from the field at ``pos``; returns the position behind them."""
-        buf = self._buf
-        while pos + 2 < end and buf[pos] == _INITIALIZER:
-            size, at = buf[pos + 1], pos + 2
-            if size > 0x7F:
-                size, at = varint(buf, pos + 1, end)
-            pos = at + size
-            if pos > end:
-                raise WireError(f"the file is truncated or damaged: a tensor of {size} bytes runs past its end")
-            add(self.tensor(at, pos), constants)
-        return pos
+        stop = pos
+        for at, stop in row(self._buf, pos, end, _INITIALIZER):
+            add(self.tensor(at, stop), constants)
+        return stop
 
     def _plain_tensor(self, start: int, end: int) -> Tensor | None:
         """A tensor as exporters write it: sizes, type and name in this order, then raw bytes or a place; ``None`` for any other."""

@@ -86,6 +86,18 @@ def fields(buf: Buffer, pos: int, end: int) -> Iterator[tuple[int, int, int, int
             raise WireError(f"the file is damaged: wire type {kind} is not protobuf")
 
 
+def row(buf: Buffer, pos: int, end: int, tag: int) -> Iterator[Span]:
+    """The spans of the length-delimited fields with the one-byte ``tag`` that follow one another from ``pos``; the last ends the row."""
+    while pos + 2 < end and buf[pos] == tag:
+        size, start = buf[pos + 1], pos + 2
+        if size > 0x7F:
+            size, start = varint(buf, pos + 1, end)
+        pos = start + size
+        if pos > end:
+            raise WireError(f"the file is truncated or damaged: a field of {size} bytes runs past its end")
+        yield start, pos
+
+
 def _skip_group(buf: Buffer, pos: int, end: int, number: int) -> int:
     """The position behind a group: ONNX has none, so whatever is inside is an unknown field."""
     open_groups = [number]

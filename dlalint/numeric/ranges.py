@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
-from dlalint.graph import Dim, Graph, TensorType, dtype_size
+from dlalint.graph import NUMPY_FLOATS, Dim, Graph, TensorType, dtype_size
 from dlalint.measured import Range as Range
 from dlalint.model.stored import quoted
 from dlalint.numeric.inputs import fitted
@@ -26,7 +26,6 @@ from dlalint.ort_child import ELEMENTS
 
 BUDGET = 256 << 20  # bytes of tensors that one run hands out
 BINS = 4096  # of a histogram: at least 2048 of them hold elements, or lie below one that does
-FLOATS = frozenset({"float16", "float32", "float64"})
 _UNKNOWN = 8  # tensors of unknown size to a run
 _TOGETHER = 256  # histograms that are in memory here at once
 
@@ -168,7 +167,7 @@ class Survey:
                 return self._budget // _UNKNOWN
             return prod(dim for dim in dims if dim is not None) * int(dtype_size(kind.dtype))
 
-        for movable in (ELEMENTS, FLOATS):
+        for movable in (ELEMENTS, NUMPY_FLOATS):
             held = frozenset(name for name, kind in self._types.items() if kind.dtype not in movable)
             pieces = self._model.flow.pieces(self._is_wanted, size, self._budget, held)
             if len(pieces) < 2 or self._open(pieces):
@@ -202,7 +201,7 @@ class Survey:
 
     def _chosen(self, tensors: Sequence[str] | None) -> list[str]:
         flow = self._model.flow
-        known = [name for name in (*flow.inputs, *flow.made()) if self._types[name].dtype in FLOATS]
+        known = [name for name in (*flow.inputs, *flow.made()) if self._types[name].dtype in NUMPY_FLOATS]
         asked = frozenset(known if tensors is None else tensors)
         odd = sorted(asked.difference(known))
         if odd:

@@ -45,8 +45,8 @@ def text_rows(
 
 def _is_coarser_possible(outcome: Outcome, book: RuleSet) -> bool:
     """Whether groups of layers compete for loadables, and trtexec of this release can send some of them to the GPU."""
-    if not outcome.partition.dropped or book.socs[outcome.target.soc].get("fallback") is False:
+    if not outcome.partition.dropped:
         return False
     from dlalint.trtexec.flags import Flags
 
-    return Flags(book.trtexec, book.sources, outcome.target.trt).find("devices") is not None
+    return Flags(book.trtexec, book.sources, outcome.target.trt).can_send_to_gpu(book.socs[outcome.target.soc])

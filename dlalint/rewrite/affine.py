@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dlalint.graph import NUMPY_FLOATS
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import Array, Graph, attribute
-
-FLOATS = ("float16", "float32", "float64")
 
 
 class Affine(NamedTuple):
@@ -25,7 +24,7 @@ def affine(graph: Graph, index: int) -> Affine | Miss:
     """A Mul, Add, Sub or Div with a constant, a Neg, or a BatchNormalization with constant parameters."""
     node = graph.nodes[index]
     kind = graph.type(node.output[0])
-    if kind is None or kind.dtype not in FLOATS or kind.shape is None or len(kind.shape) < 2:
+    if kind is None or kind.dtype not in NUMPY_FLOATS or kind.shape is None or len(kind.shape) < 2:
         return Miss("its type is not a known one of floats and at least two dimensions")
     if node.op_type == "BatchNormalization":
         return _normalization(graph, index)

@@ -10,12 +10,12 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
+from dlalint.graph import NUMPY_FLOATS
 from dlalint.rewrite.base import Miss, Plan, Replacement
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Array, Graph
 
 Number = Union[float, Array]
-FLOATS = ("float16", "float32", "float64")
 BROADCASTING_SINCE = 8  # the operator set from which Max and Min broadcast
 
 
@@ -95,7 +95,7 @@ def spelled(name: str, formula: Formula, *, by_conv: bool = False) -> Plan:
 def refusal(graph: Graph, name: str, *, by_conv: bool) -> str:
     """Why arithmetic over a tensor cannot be written; empty when it can."""
     kind = graph.type(name)
-    if kind is None or kind.dtype not in FLOATS:
+    if kind is None or kind.dtype not in NUMPY_FLOATS:
         return f"its input is {kind.dtype if kind is not None else 'of unknown type'}, not float"
     four = kind.dims is not None and len(kind.dims) == 4
     return "its input has not four static dimensions" if by_conv and not four else ""

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.builder import Builder
+from dlalint.rewrite.frame import FLOATS
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.index_layers import Layer, Spot, border, bordered, kernel_of, mixed, repeated, strided, turned
 from dlalint.rewrite.picks import Pick, is_whole
@@ -16,7 +17,6 @@ from dlalint.rewrite.weights import Array
 
 Step = tuple[Layer, Pick]
 
-_FLOATS = ("float16", "float32")  # what convolutions compute in
 MAX_WEIGHTS = 1 << 24
 # the usual limits of the DLA, which decide between forms; the check of the result has the last word (cards conv-*, deconv-*)
 _KERNEL = 32
@@ -30,7 +30,7 @@ def computable(graph: Graph, name: str) -> Miss | None:
     kind = graph.type(name)
     if kind is None or kind.dims is None or len(kind.dims) != 4:
         return Miss("its input has not four static dimensions")
-    if kind.dtype not in _FLOATS:
+    if kind.dtype not in FLOATS:
         return Miss(f"its input is {kind.dtype}, and convolutions compute floats")
     return Miss("its input is a constant") if graph.is_constant(name) else None
 

@@ -57,6 +57,10 @@ class Flags:
                 return Flag(purpose, spelled["flag"], entry["why"], since, until)
         return None
 
+    def can_send_to_gpu(self, soc: Mapping[str, Any]) -> bool:
+        """Whether trtexec can be told which layers go to the GPU, and ``soc``, a table of rules/socs/, has one to take them."""
+        return self.find("devices") is not None and soc.get("fallback") is not False
+
     def spelled(self, wanted: Iterable[tuple[str, str]]) -> list[str]:
         """The flags for ``wanted``, purposes and values (empty for none), quoted for a POSIX shell; what the release lacks is left out."""
         known = ((self.find(purpose), value) for purpose, value in wanted)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dlalint.rewrite.affine import FLOATS
+from dlalint.graph import NUMPY_FLOATS
 from dlalint.rewrite.base import EXACT, FOLD, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import NOT_A_NODE, Graph, attribute
@@ -68,7 +68,7 @@ def _wrong_value(graph: Graph, index: int, view: Window, found: Padding) -> str:
 def _lowest(graph: Graph, name: str) -> float:
     """The least number of the element type."""
     kind = graph.type(name)
-    return float(np.finfo(kind.dtype).min) if kind is not None and kind.dtype in FLOATS else -math.inf
+    return float(np.finfo(kind.dtype).min) if kind is not None and kind.dtype in NUMPY_FLOATS else -math.inf
 
 
 REWRITE = Rewrite("pad-into-pool", EXACT, "A Pad becomes the padding of the poolings behind it.", frozenset({"Pad"}), _plan, FOLD)

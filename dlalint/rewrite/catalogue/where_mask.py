@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlalint.graph import NUMPY_FLOATS
 from dlalint.rewrite.base import EXACT, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.weights import Array
-
-_FLOATS = ("float16", "float32", "float64")
 
 
 def _plan(graph: Graph, index: int) -> Replacement | Miss:
@@ -18,7 +17,7 @@ def _plan(graph: Graph, index: int) -> Replacement | Miss:
     condition, kind = constant(graph, node.input[0]), graph.type(node.output[0])
     if condition is None:
         return Miss("its condition is computed")
-    if kind is None or kind.dims is None or kind.dtype not in _FLOATS:
+    if kind is None or kind.dims is None or kind.dtype not in NUMPY_FLOATS:
         return Miss("its output is no float tensor of static shape")
     computed = [side for side in (1, 2) if not graph.is_constant(node.input[side])]
     if any(np.broadcast_shapes(graph.dims(node.input[side]) or (), condition.shape) != kind.dims for side in computed):

@@ -63,6 +63,8 @@ def test_what_a_model_does_by_itself(change: dict[str, Any], explained: bool) ->
     own = Difference("y", (2,), "float32", (2,), "float32", max_abs=0.1, max_rel=0.01, mismatches=3, nan=1, inf=1)
     assert explains(own, own._replace(**change)) is explained
     assert not explains(own._replace(max_rel=None), own)
+    wild = own._replace(max_rel=0.051)
+    assert not explains(wild, wild)
 
 
 def test_a_changed_weight_is_found(runner: Runner, models: Path) -> None:
