@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -24,14 +26,17 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "model.onnx"
 
 
-def dlalint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = execute(["calibration", "--target", "orin-trt8.6", *arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
+CommandLine = Callable[..., tuple[int, str, str]]
 
 
-def test_text(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = dlalint(capsys, "model.onnx", "--layer-precisions", "halves.txt")
+@pytest.fixture
+def dlalint(commands: CommandLine) -> CommandLine:
+    """As ``commands``, of `dlalint calibration`."""
+    return partial(commands, "calibration", "--target", "orin-trt8.6")
+
+
+def test_text(model: Path, dlalint: CommandLine) -> None:
+    code, out, err = dlalint("model.onnx", "--layer-precisions", "halves.txt")
     assert (code, err) == (0, "")
     head, _, rest = out.partition("  Tensor ")
     assert head == HEAD
@@ -82,8 +87,8 @@ command):
 """
 
 
-def test_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = dlalint(capsys, "model.onnx", "-o", "a.onnx", "--cache", "a.cache", "--format", "json")
+def test_json(model: Path, dlalint: CommandLine) -> None:
+    code, out, _ = dlalint("model.onnx", "-o", "a.onnx", "--cache", "a.cache", "--format", "json")
     told = json.loads(out)
     assert code == 0
     assert (told["schema"], told["model"], told["target"]) == (1, "model.onnx", "orin-trt8.6")
@@ -113,22 +118,22 @@ def test_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [item["tensor"] for item in told["proof"]["steps"]] == ["x", "a"]
 
 
-def test_in_place(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, _ = dlalint(capsys, "model.onnx", "--in-place")
+def test_in_place(model: Path, dlalint: CommandLine) -> None:
+    code, _, _ = dlalint("model.onnx", "--in-place")
     assert code == 0
     assert [node.op_type for node in onnx.load(model).graph.node] == ["Conv", "Relu", "Sigmoid", "Neg"]
     assert Path("model.cache").exists()
 
 
-def test_without_a_proof(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = dlalint(capsys, "model.onnx", "--no-verify")
+def test_without_a_proof(model: Path, dlalint: CommandLine) -> None:
+    code, out, _ = dlalint("model.onnx", "--no-verify")
     assert code == 0
     assert "Proof" not in out
     assert Path("model.float.onnx").exists()
 
 
-def test_every_scale_with_verbose(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = dlalint(capsys, "model.onnx", "-v")
+def test_every_scale_with_verbose(model: Path, dlalint: CommandLine) -> None:
+    _, out, _ = dlalint("model.onnx", "-v")
     assert "  a_before_relu  0.250984   31.875  carried from a through Relu\n" in out
     assert "  x                 0.125   15.875  its Q/DQ pair\n" in out
 
@@ -140,23 +145,23 @@ def test_the_default_target(model: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert Path("model.float.cache").read_text(encoding="utf-8").startswith("TRT-5000-EntropyCalibration2\n")
 
 
-def test_free_dimensions(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_free_dimensions(model: Path, dlalint: CommandLine) -> None:
     """A dimension that is free is 1 for the proof, or what --shape says; the model stays as it is."""
     proto = text(BODY.replace("float[1,2,4,4] x", "float[1,2,H,W] x").replace("float[1,2,4,4] y", "float[1,2,H,W] y"))
     onnx.save(proto, model)
-    code, out, _ = dlalint(capsys, "model.onnx", "--shape", "x:1x2x5x7", "--format", "json")
+    code, out, _ = dlalint("model.onnx", "--shape", "x:1x2x5x7", "--format", "json")
     assert code == 0
     assert json.loads(out)["proof"]["exact"]
     (taken,) = onnx.load("model.float.onnx").graph.input
     assert [dim.dim_param for dim in taken.type.tensor_type.shape.dim][2:] == ["H", "W"]
 
 
-def test_means_only_when_asked_for(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_means_only_when_asked_for(model: Path, dlalint: CommandLine) -> None:
     body = "q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) a = GlobalAveragePool(d) y = Flatten(a)"
     onnx.save(text(f"g (float[1,2,4,4] x) => (float[1,2] y) <float s = {{0.125}}, int8 z = {{0}}> {{ {body} }}"), model)
     found = []
     for option in ((), ("--infer-average-pool",)):
-        code, out, _ = dlalint(capsys, "model.onnx", "--format", "json", *option)
+        code, out, _ = dlalint("model.onnx", "--format", "json", *option)
         assert code == 0
         told = json.loads(out)
         found.append([item["tensor"] for item in told["scales"]])
@@ -164,13 +169,13 @@ def test_means_only_when_asked_for(model: Path, capsys: pytest.CaptureFixture[st
     assert told["fp16"] == []
 
 
-def test_only_weights_were_quantized(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_weights_were_quantized(model: Path, dlalint: CommandLine) -> None:
     """No scale follows from them: the model is written, a cache is not."""
     body = "k = DequantizeLinear(w, s) y = Conv(x, k)"
     onnx.save(
         text(f"g (float[1,2,4,4] x) => (float[1,2,4,4] y) <float s = {{0.125}}, int8[2,2,1,1] w = {{1, 2, 3, 4}}> {{ {body} }}"), model
     )
-    code, out, _ = dlalint(capsys, "model.onnx")
+    code, out, _ = dlalint("model.onnx")
     assert code == 0
     assert "NO SCALES: only 1 constant had Q/DQ nodes, and became floats. Calibrate the result with --inputs." in " ".join(out.split())
     assert "Proof  original and result are bit-equal on 5 sets of inputs" in out
@@ -178,9 +183,9 @@ def test_only_weights_were_quantized(model: Path, capsys: pytest.CaptureFixture[
     assert {path.name for path in Path().iterdir()} == {"model.onnx", "model.float.onnx"}
 
 
-def test_inputs_write_no_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inputs_write_no_model(model: Path, dlalint: CommandLine) -> None:
     onnx.save(text("g (float[1,2] x) => (float[1,2] y) { y = Relu(x) }"), model)
     for option in (("-o", "a.onnx"), ("--in-place",), ("--layer-precisions", "a")):
-        code, _, err = dlalint(capsys, "model.onnx", "--inputs", "x.npz", *option)
+        code, _, err = dlalint("model.onnx", "--inputs", "x.npz", *option)
         assert code == 2
         assert "--output: error[E512]: --inputs writes no model" in err

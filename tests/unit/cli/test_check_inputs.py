@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,17 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
     return run
 
 
-def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = execute(["check", *arguments, "--target", "orin-trt8.6", "--no-others"])
-    out, err = capsys.readouterr()
-    return code, out, err
+CommandLine = Callable[..., tuple[int, str, str]]
 
 
-def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(check(capsys, *arguments, "--format", "json")[1])
+@pytest.fixture
+def check(commands: CommandLine) -> CommandLine:
+    """As ``commands``, of `dlalint check`."""
+    return partial(commands, "check", "--target", "orin-trt8.6", "--no-others")
+
+
+def document(check: CommandLine, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(check(*arguments, "--format", "json")[1])
     return found
 
 
@@ -67,23 +71,23 @@ OVERFLOWING = {
 
 
 @pytest.mark.parametrize("kind", OVERFLOWING)
-def test_range_and_emulation_name_the_same_layer(capsys: pytest.CaptureFixture[str], save: Save, kind: str) -> None:
+def test_range_and_emulation_name_the_same_layer(capsys: pytest.CaptureFixture[str], check: CommandLine, save: Save, kind: str) -> None:
     tensor, nodes, weights = OVERFLOWING[kind]
     model, data = save(nodes, weights), inputs()
-    found = document(capsys, model, "--inputs", data)
+    found = document(check, model, "--inputs", data)
     over = [item for item in found["findings"] if item["name"].startswith("fp16-overflow") and item["cause"] is None]
     assert [(item["tensor"], item["node"]) for item in over] == [(tensor, "second")]
     assert found["ranges"]["overflow"][0] == tensor
     assert execute(["verify", model, "--emulate", "fp16", "--inputs", data, "--format", "json", "--target", "orin-trt8.6"]) == 1
     assert json.loads(capsys.readouterr().out)["overflow"]["tensor"] == tensor
-    safe = document(capsys, model, "--inputs", inputs("safe.npz", 2 / 1024))
+    safe = document(check, model, "--inputs", inputs("safe.npz", 2 / 1024))
     assert safe["ranges"]["overflow"] == safe["ranges"]["layers"] == []
     assert not [item for item in safe["findings"] if item["name"].startswith("fp16-overflow")]
 
 
-def test_the_text_names_the_layers_to_keep_in_fp32(capsys: pytest.CaptureFixture[str], save: Save) -> None:
+def test_the_text_names_the_layers_to_keep_in_fp32(check: CommandLine, save: Save) -> None:
     _, nodes, weights = OVERFLOWING["weights"]
-    code, out, err = check(capsys, save(nodes, weights), "--inputs", inputs(samples=5))
+    code, out, err = check(save(nodes, weights), "--inputs", inputs(samples=5))
     assert (code, err) == (1, "")
     assert "FP16 range\n  4 tensors measured on 5 samples of inputs.npz: 2 beyond FP16.\n" in out
     assert "  tightest  c (3.66 times too large), y (3.66 times too large), x (could be over 1000 times as" in out
@@ -93,55 +97,55 @@ def test_the_text_names_the_layers_to_keep_in_fp32(capsys: pytest.CaptureFixture
     assert "    behind  1 node: third\n" in out
 
 
-def test_layers_without_a_name_have_the_one_that_the_parser_gives_them(capsys: pytest.CaptureFixture[str], save: Save) -> None:
+def test_layers_without_a_name_have_the_one_that_the_parser_gives_them(check: CommandLine, save: Save) -> None:
     _, nodes, weights = OVERFLOWING["product"]
-    _, out, _ = check(capsys, save(nodes, weights), "--inputs", inputs())
+    _, out, _ = check(save(nodes, weights), "--inputs", inputs())
     flags = "--precisionConstraints=obey --layerPrecisions=second:fp32,node_of_y:fp32"
     assert f"  touching  second, node_of_y\n  in FP32   {flags}\n" in out
 
 
-def test_a_folder_and_its_samples(capsys: pytest.CaptureFixture[str], save: Save, tmp_path: Path) -> None:
+def test_a_folder_and_its_samples(check: CommandLine, save: Save, tmp_path: Path) -> None:
     _, nodes, weights = OVERFLOWING["product"]
     (tmp_path / "data").mkdir()
     inputs("data/one.npz", 0.1, 3)
     inputs("data/two.npz", 2.0, 2)
-    found = document(capsys, save(nodes, weights), "--inputs", "data")["ranges"]
+    found = document(check, save(nodes, weights), "--inputs", "data")["ranges"]
     assert (found["source"], found["seed"], found["samples"], found["overflow"]) == ("data", None, 5, ["m"])
     assert found["tensors"]["m"] == {"low": 4000.0, "high": 8e4, "largest": 8e4, "smallest": 4000.0, "nonfinite": 0, "count": 5 * 192}
     assert found["weights"] == {"w": {"largest": 4e4, "subnormal": 0, "zero": 0, "elements": 3}}
 
 
-def test_random_inputs_are_marked(capsys: pytest.CaptureFixture[str], save: Save) -> None:
+def test_random_inputs_are_marked(capsys: pytest.CaptureFixture[str], check: CommandLine, save: Save) -> None:
     _, nodes, weights = OVERFLOWING["product"]
     model = save(nodes, weights)
-    code, out, _ = check(capsys, model, "--inputs", "random:7")
+    code, out, _ = check(model, "--inputs", "random:7")
     text = " ".join(out.split())
     assert code == 1
     assert "3 tensors measured" not in text
     assert "measured on 1 sample of random data (seed 7): 1 beyond FP16" in text
     assert "FP16 ends at 65504, measured on random data (seed 7)" in text
     assert "random data can show that they leave it, never that they stay. --inputs takes real ones." in text
-    assert document(capsys, model, "--inputs", "random:7")["ranges"] == document(capsys, model, "--inputs", "random:7")["ranges"]
-    assert document(capsys, model, "--inputs", "random")["ranges"]["seed"] == 0
+    assert document(check, model, "--inputs", "random:7")["ranges"] == document(check, model, "--inputs", "random:7")["ranges"]
+    assert document(check, model, "--inputs", "random")["ranges"]["seed"] == 0
 
 
-def test_weights_that_vanish(capsys: pytest.CaptureFixture[str], save: Save) -> None:
+def test_weights_that_vanish(check: CommandLine, save: Save) -> None:
     model = save("[n] y = Mul(x, w)", {"w": np.array([1e-9, 1e-6, 1], np.float32).reshape(1, 3, 1, 1)})
-    (found,) = (item for item in document(capsys, model, "--inputs", inputs())["findings"] if item["name"] == "fp16-weights-lost")
+    (found,) = (item for item in document(check, model, "--inputs", inputs())["findings"] if item["name"] == "fp16-weights-lost")
     assert found["message"] == "66.7 % of the weights w are below the normal numbers of FP16, 33.3 % become 0"
 
 
-def test_limits_of_a_clip_are_no_weights(capsys: pytest.CaptureFixture[str], save: Save) -> None:
+def test_limits_of_a_clip_are_no_weights(check: CommandLine, save: Save) -> None:
     model = save("y = Clip(x, l, h)", {"l": np.array(-3e38, np.float32), "h": np.array(3e38, np.float32)})
-    assert not [item for item in document(capsys, model, "--inputs", inputs())["findings"] if item["name"].startswith("fp16")]
+    assert not [item for item in document(check, model, "--inputs", inputs())["findings"] if item["name"].startswith("fp16")]
 
 
-def test_nothing_is_measured_unasked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert document(capsys, MNIST)["ranges"] is None
+def test_nothing_is_measured_unasked(check: CommandLine) -> None:
+    assert document(check, MNIST)["ranges"] is None
 
 
-def test_only_fp16_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = check(capsys, MNIST, "--inputs", "random", "--precision", "int8")
+def test_only_fp16_is_measured(check: CommandLine) -> None:
+    code, out, err = check(MNIST, "--inputs", "random", "--precision", "int8")
     assert (code, out) == (2, "")
     assert "--inputs: error[E534]: ranges are checked for FP16." in err
 
@@ -159,21 +163,21 @@ def test_only_fp16_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
         ("empty", "the folder has no .npz and no .npy file"),
     ],
 )
-def test_inputs_that_cannot_be_used(capsys: pytest.CaptureFixture[str], save: Save, tmp_path: Path, data: str, said: str) -> None:
+def test_inputs_that_cannot_be_used(check: CommandLine, save: Save, tmp_path: Path, data: str, said: str) -> None:
     np.savez(tmp_path / "wrong.npz", x=constant(1, 1, 3, 8, 9))
     np.savez(tmp_path / "other.npz", z=constant(1, 1))
     (tmp_path / "empty").mkdir()
-    code, out, err = check(capsys, save("y = Relu(x)", {}), "--inputs", data)
+    code, out, err = check(save("y = Relu(x)", {}), "--inputs", data)
     assert (code, out) == (2, "")
     assert said in err
 
 
-def test_a_model_without_its_weights(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = check(capsys, str(ROOT / "models" / "resnet18.onnx"), "--inputs", "random")
+def test_a_model_without_its_weights(check: CommandLine) -> None:
+    code, _, err = check(str(ROOT / "models" / "resnet18.onnx"), "--inputs", "random")
     assert (code, "Put the weights beside the model." in err) == (2, True)
 
 
-def test_hostile_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_hostile_names(check: CommandLine, tmp_path: Path) -> None:
     name = "\x1b[31m,:fp32' \n--x"
     node = onnx.helper.make_node("Mul", ["x", "w"], ["y\x1b[0m"], name=name)
     kinds = [onnx.helper.make_tensor_value_info(tensor, 1, [1, 3, 8, 8]) for tensor in ("x", "y\x1b[0m")]
@@ -182,7 +186,7 @@ def test_hostile_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     model.opset_import[0].version = 17
     onnx.save(model, tmp_path / "m.onnx")
     np.savez(tmp_path / "in.npz", x=constant(1, 1, 3, 8, 8))
-    code, out, _ = check(capsys, str(tmp_path / "m.onnx"), "--inputs", str(tmp_path / "in.npz"))
+    code, out, _ = check(str(tmp_path / "m.onnx"), "--inputs", str(tmp_path / "in.npz"))
     assert (code, "\x1b" in out) == (1, False)
     assert "layerPrecisions=" not in out
     assert "ILayer::setPrecision(DataType::kFLOAT): the DLA has no FP32" in out

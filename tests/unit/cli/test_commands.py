@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dlalint import __version__
-from dlalint.cli import COMMANDS, execute
+from dlalint.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[3]
 MNIST = str(ROOT / "models" / "mnist-7.onnx")
 FULL = str(ROOT / "models" / "unet_k2s2.onnx")
+CommandLine = Callable[..., tuple[int, str, str]]
 
 
-def dlalint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = execute(arguments)
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = dlalint(capsys, "--help")
+def test_help_lists_the_commands(commands: CommandLine) -> None:
+    code, out, _ = commands("--help")
     assert code == 0
     for name, what in COMMANDS.items():
         assert name in out
         assert what in out
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert dlalint(capsys, "--version") == (0, f"dlalint, version {__version__}\n", "")
+def test_version(commands: CommandLine) -> None:
+    assert commands("--version") == (0, f"dlalint, version {__version__}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    code, out, err = dlalint(capsys, command, "-h")
+def test_every_command_has_help(commands: CommandLine, command: str) -> None:
+    code, out, err = commands(command, "-h")
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: dlalint {command}")
 
@@ -53,8 +49,8 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str
         ((FULL, MNIST, "--target", "orin-trt10.3"), 1),
     ],
 )
-def test_exit_codes(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int) -> None:
-    assert dlalint(capsys, "check", "--no-others", *arguments)[0] == code
+def test_exit_codes(commands: CommandLine, arguments: tuple[str, ...], code: int) -> None:
+    assert commands("check", "--no-others", *arguments)[0] == code
 
 
 @pytest.mark.parametrize(
@@ -71,55 +67,55 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ..
         (("nonsense",), "error[E505]: no such command 'nonsense'."),
     ],
 )
-def test_wrong_use_is_explained(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str) -> None:
-    code, out, err = dlalint(capsys, *arguments)
+def test_wrong_use_is_explained(commands: CommandLine, arguments: tuple[str, ...], said: str) -> None:
+    code, out, err = commands(*arguments)
     assert (code, out) == (2, "")
     assert said in err
 
 
-def test_selection_leaves_the_placement(capsys: pytest.CaptureFixture[str]) -> None:
-    _, whole, _ = dlalint(capsys, "check", MNIST, "--format", "json", "--no-others")
-    _, part, _ = dlalint(capsys, "check", MNIST, "--format", "json", "--no-others", "--select", "DLA412")
+def test_selection_leaves_the_placement(commands: CommandLine) -> None:
+    _, whole, _ = commands("check", MNIST, "--format", "json", "--no-others")
+    _, part, _ = commands("check", MNIST, "--format", "json", "--no-others", "--select", "DLA412")
     before, after = json.loads(whole), json.loads(part)
     assert {finding["code"] for finding in after["findings"]} == {"DLA412"}
     assert before["nodes"] == after["nodes"]
 
 
-def test_report_replaces_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_report_replaces_a_file(commands: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("old")
-    code, out, err = dlalint(capsys, "check", MNIST, "--format", "json", "-o", str(path))
+    code, out, err = commands("check", MNIST, "--format", "json", "-o", str(path))
     assert (code, out, err) == (1, "", "")
     assert json.loads(path.read_text())["verdict"] == "partial"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_several_targets(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = dlalint(capsys, "check", MNIST, "--target", "xavier-trt5.0", "--target", "orin-trt10.3", "--format", "json")
+def test_several_targets(commands: CommandLine) -> None:
+    _, out, _ = commands("check", MNIST, "--target", "xavier-trt5.0", "--target", "orin-trt10.3", "--format", "json")
     assert [model["target"]["name"] for model in json.loads(out)["models"]] == ["xavier-trt5.0", "orin-trt10.3"]
 
 
-def test_others_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = dlalint(capsys, "check", MNIST, "--others", "orin-trt8.4,xavier-trt7.1", "--format", "json")
+def test_others_can_be_chosen(commands: CommandLine) -> None:
+    _, out, _ = commands("check", MNIST, "--others", "orin-trt8.4,xavier-trt7.1", "--format", "json")
     assert [line["name"] for line in json.loads(out)["targets"]] == ["orin-trt8.4", "xavier-trt7.1"]
 
 
-def test_folders_and_patterns(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_and_patterns(commands: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a/one.onnx", "a/b/two.onnx", "three.onnx"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(Path(MNIST).read_bytes())
     monkeypatch.chdir(tmp_path)
-    _, out, _ = dlalint(capsys, "check", "a", "*.onnx", "--quiet")
+    _, out, _ = commands("check", "a", "*.onnx", "--quiet")
     assert [line.split()[0] for line in out.splitlines() if " on xavier" in line] == ["a/b/two.onnx", "a/one.onnx", "three.onnx"]
 
 
-def test_rules_targets_and_explain_share_the_data(capsys: pytest.CaptureFixture[str]) -> None:
-    rules = json.loads(dlalint(capsys, "rules", "--format", "json", "--target", "orin-trt10.3")[1])
+def test_rules_targets_and_explain_share_the_data(commands: CommandLine) -> None:
+    rules = json.loads(commands("rules", "--format", "json", "--target", "orin-trt10.3")[1])
     kernel = next(rule for rule in rules["rules"] if rule["name"] == "conv-kernel-too-large")
     assert (kernel["limit"], kernel["sources"]) == ([1, 32], ["header-10-0"])
-    targets = json.loads(dlalint(capsys, "targets", "--format", "json")[1])
+    targets = json.loads(commands("targets", "--format", "json")[1])
     assert targets["default"] == "xavier-trt5.0"
     assert {target["name"] for target in targets["targets"]} >= {"xavier-trt5.0", "orin-trt10.3", "woa-trt11.4", "thor-trt11.4"}
-    said = dlalint(capsys, "explain", "201")[1]
+    said = commands("explain", "201")[1]
     assert "Orin 8.4 to 10.7" in said
     assert "1 to 32" in said

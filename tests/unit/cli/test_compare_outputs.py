@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from dlalint.cli import execute
 
 ROOT = Path(__file__).resolve().parents[3]
 MNIST = ROOT / "models" / "mnist-7.onnx"
+CommandLine = Callable[..., tuple[int, str, str]]
 
 
-def dlalint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = execute(["compare-outputs", *arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
+@pytest.fixture
+def dlalint(commands: CommandLine) -> CommandLine:
+    """As ``commands``, of `dlalint compare-outputs`."""
+    return partial(commands, "compare-outputs")
 
 
 def _npz(path: Path, **arrays: Sequence[float] | NDArray[Any]) -> str:
@@ -45,7 +47,7 @@ def _columns(out: str) -> list[str]:
     return re.findall(r"^ +[\d-].*(?:\d|-|none does)  (\S+)", out, re.MULTILINE)
 
 
-def test_equal_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_equal_files(dlalint: CommandLine, tmp_path: Path) -> None:
     path = _npz(tmp_path / "a", one=[1, 2], two=[3])
     text = (
         f"{path} and {path}\n"
@@ -55,26 +57,26 @@ def test_equal_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
         "        0        0  1.000000            0            0  one (bit-equal)\n"
         "        0        0  1.000000            0            0  two (bit-equal)\n"
     )
-    assert dlalint(capsys, path, path) == (0, text, "")
+    assert dlalint(path, path) == (0, text, "")
 
 
-def test_the_first_divergence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_first_divergence(dlalint: CommandLine, tmp_path: Path) -> None:
     one = _npz(tmp_path / "a", a=[1, 2], b=[8, 4], c=[np.nan, 1], d=[1])
     two = _npz(tmp_path / "b", d=[2], c=[1, 1], b=[8, 5], a=[1, 2], e=[0])
-    code, out, err = dlalint(capsys, one, two)
+    code, out, err = dlalint(one, two)
     assert (code, err) == (1, "")
     assert "DIFFERENT: 3 of 4 tensors not equal within rtol 0.0001 and atol 1e-05, the first is b.\n" in out
     assert "  1.00e+00  1.25e-01  0.995495      2.5e-01      1.3e-01  b (1 of 2 off; first to differ)\n" in out
     assert "c (1 of 2 off; 1 NaN on one side; 1 not finite)" in re.sub(r"\s+", " ", out)
     assert f"Only in {two}: e." in out
     assert _columns(out) == ["a", "b", "c", "d"]
-    assert dlalint(capsys, one, two, "--rtol", "0.25")[0] == 1
+    assert dlalint(one, two, "--rtol", "0.25")[0] == 1
     two = _npz(tmp_path / "b", b=[8, 5], a=[1, 2])
-    assert [dlalint(capsys, one, two, "--rtol", value)[0] for value in ("0.25", "0.24")] == [0, 1]
-    assert [dlalint(capsys, one, two, "--atol", value)[0] for value in ("0.125", "0.12")] == [0, 1]
+    assert [dlalint(one, two, "--rtol", value)[0] for value in ("0.25", "0.24")] == [0, 1]
+    assert [dlalint(one, two, "--atol", value)[0] for value in ("0.125", "0.12")] == [0, 1]
 
 
-def test_a_dump_of_onnxruntime_against_one_of_trtexec(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_dump_of_onnxruntime_against_one_of_trtexec(capsys: pytest.CaptureFixture[str], dlalint: CommandLine, tmp_path: Path) -> None:
     """Every tensor of a real network marked and dumped; a fault in its middle, in a file whose tensors stand in no order."""
     model = onnx.load(MNIST)
     made = [name for node in model.graph.node for name in node.output]
@@ -93,24 +95,24 @@ def test_a_dump_of_onnxruntime_against_one_of_trtexec(capsys: pytest.CaptureFixt
         arrays = {name: found[name] for name in found.files}
     assert list(arrays) == made
     good = _trtexec(tmp_path / "good.json", arrays)
-    assert dlalint(capsys, str(dump), good)[0] == 0
-    assert dlalint(capsys, str(dump), good, "--rtol", "0", "--atol", "0")[0] == 1  # six digits
+    assert dlalint(str(dump), good)[0] == 0
+    assert dlalint(str(dump), good, "--rtol", "0", "--atol", "0")[0] == 1  # six digits
     later = made[made.index("Pooling66_Output_0") :]
     bad = _trtexec(tmp_path / "bad.json", {name: array * 1.01 if name in later else array for name, array in arrays.items()})
     for one, two in ((str(dump), bad), (bad, str(dump))):
-        code, out, _ = dlalint(capsys, one, two, "-v")
+        code, out, _ = dlalint(one, two, "-v")
         assert code == 1
         assert "the first is Pooling66_Output_0." in re.sub(r"\s+", " ", out)
         assert _columns(out) == made
-    alone = json.loads(dlalint(capsys, good, bad, "--format", "json")[1])
+    alone = json.loads(dlalint(good, bad, "--format", "json")[1])
     assert alone["first"] != "Pooling66_Output_0"
-    ordered = json.loads(dlalint(capsys, good, bad, "--format", "json", "--model", str(marked))[1])
+    ordered = json.loads(dlalint(good, bad, "--format", "json", "--model", str(marked))[1])
     assert (ordered["first"], [item["tensor"] for item in ordered["tensors"]]) == ("Pooling66_Output_0", made)
 
 
-def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_json(dlalint: CommandLine, tmp_path: Path) -> None:
     one, two = _npz(tmp_path / "a", a=[1, -4], b=[1]), _npz(tmp_path / "b", a=[1, -3], c=[1])
-    code, out, err = dlalint(capsys, one, two, "--format", "json", "--atol", "0.5", "--rtol", "0")
+    code, out, err = dlalint(one, two, "--format", "json", "--atol", "0.5", "--rtol", "0")
     assert (code, err) == (0, "")
     assert json.loads(out) == {
         "schema": 1,
@@ -148,9 +150,9 @@ def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     }
 
 
-def test_another_shape(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_another_shape(dlalint: CommandLine, tmp_path: Path) -> None:
     one, two = _npz(tmp_path / "a", a=np.ones((2, 3))), _npz(tmp_path / "b", a=np.ones((3, 2)))
-    code, out, _ = dlalint(capsys, one, two)
+    code, out, _ = dlalint(one, two)
     assert code == 1
     assert "a (float32 2x3 against float32 3x2; first to differ)" in re.sub(r"\s+", " ", out)
 
@@ -169,23 +171,23 @@ def test_another_shape(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
         ),
     ],
 )
-def test_files_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, said: str) -> None:
+def test_files_that_cannot_be_read(dlalint: CommandLine, tmp_path: Path, content: bytes, said: str) -> None:
     bad, good = tmp_path / "bad", _npz(tmp_path / "good", a=[1])
     bad.write_bytes(content)
     for pair in ((str(bad), good), (good, str(bad))):
-        code, out, err = dlalint(capsys, *pair)
+        code, out, err = dlalint(*pair)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith(f"dlalint: {bad}: error[E14")
         assert said in err
 
 
-def test_files_without_a_common_tensor(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_files_without_a_common_tensor(dlalint: CommandLine, tmp_path: Path) -> None:
     one, two = _npz(tmp_path / "a", a=[1]), _npz(tmp_path / "b", b=[1])
-    code, out, err = dlalint(capsys, one, two)
+    code, out, err = dlalint(one, two)
     assert (code, out) == (2, "")
     assert err.startswith(f"dlalint: {one} and {two}: error[E524]: the files have no tensor in common. They begin with 'a' and 'b'.")
 
 
-def test_a_model_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_model_that_is_none(dlalint: CommandLine, tmp_path: Path) -> None:
     path = _npz(tmp_path / "a", a=[1])
-    assert "error[E122]: a zip archive, not an ONNX model." in dlalint(capsys, path, path, "--model", path)[2]
+    assert "error[E122]: a zip archive, not an ONNX model." in dlalint(path, path, "--model", path)[2]

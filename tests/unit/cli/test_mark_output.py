@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -28,10 +30,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def dlalint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = execute(["mark-output", *arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
+CommandLine = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def dlalint(commands: CommandLine) -> CommandLine:
+    """As ``commands``, of `dlalint mark-output`."""
+    return partial(commands, "mark-output")
 
 
 TEXT = """\
@@ -65,15 +70,15 @@ To dump the outputs on the device
 """
 
 
-def test_the_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = dlalint(capsys, "m.onnx", "--tensor", "Convolution110_Output_0", "--target", "orin-trt10.3")
+def test_the_report(folder: Path, dlalint: CommandLine) -> None:
+    found = dlalint("m.onnx", "--tensor", "Convolution110_Output_0", "--target", "orin-trt10.3")
     assert found == (0, TEXT, "")
     assert sorted(path.name for path in folder.iterdir()) == ["m.marked.onnx", "m.marked.onnx.names.json", "m.onnx"]
     assert [item.name for item in onnx.load("m.marked.onnx").graph.output] == ["Plus214_Output_0", "Convolution110_Output_0"]
 
 
-def test_the_report_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = dlalint(capsys, "m.onnx", "--node", "Convolution110", "--target", "orin-trt10.3", "--format", "json", "-o", "out.onnx")
+def test_the_report_as_json(folder: Path, dlalint: CommandLine) -> None:
+    code, out, err = dlalint("m.onnx", "--node", "Convolution110", "--target", "orin-trt10.3", "--format", "json", "-o", "out.onnx")
     assert (code, err) == (0, "")
     found = json.loads(out)
     assert list(found)[:4] == ["schema", "tool", "model", "target"]
@@ -98,8 +103,8 @@ def test_the_report_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found["command"].startswith("trtexec --onnx=out.onnx ")
 
 
-def test_what_there_is_to_say_of_an_existing_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = dlalint(capsys, "m.onnx", "--tensor", "Plus214_Output_0", "--in-place", "--no-map")
+def test_what_there_is_to_say_of_an_existing_output(folder: Path, dlalint: CommandLine) -> None:
+    code, out, _ = dlalint("m.onnx", "--tensor", "Plus214_Output_0", "--in-place", "--no-map")
     assert code == 0
     assert out.startswith(
         "0 tensors of m.onnx marked: m.onnx stays as it is\n  already   Plus214_Output_0: an output as it is, nothing to do\n"
@@ -108,8 +113,8 @@ def test_what_there_is_to_say_of_an_existing_output(folder: Path, capsys: pytest
     assert list(folder.iterdir()) == [folder / "m.onnx"]
 
 
-def test_the_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = dlalint(capsys, "m.onnx", "--list")
+def test_the_list(folder: Path, dlalint: CommandLine) -> None:
+    code, out, err = dlalint("m.onnx", "--list")
     assert (code, err, list(folder.iterdir())) == (0, "", [folder / "m.onnx"])
     rows = out.splitlines()
     assert rows[0] == "m.onnx on xavier-trt5.0, FP16: 12 tensors"
@@ -117,12 +122,12 @@ def test_the_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[3].split() == ["1", "Convolution28_Output_0", "Conv", "1x8x28x28", "float32", "25088", "dla"]
     assert rows[2].split()[-1] == "folded"
     assert rows[-1].endswith("dla, output")
-    _, some, _ = dlalint(capsys, "m.onnx", "--list", "--op-type", "Conv", "--op-type", "Add")
+    _, some, _ = dlalint("m.onnx", "--list", "--op-type", "Conv", "--op-type", "Add")
     assert [row.split()[0] for row in some.splitlines()[2:]] == ["1", "2", "5", "6", "11"]
 
 
-def test_the_list_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(dlalint(capsys, "m.onnx", "--list", "--format", "json")[1])
+def test_the_list_as_json(folder: Path, dlalint: CommandLine) -> None:
+    found = json.loads(dlalint("m.onnx", "--list", "--format", "json")[1])
     assert found["tensors"][0]["obstacle"] == "known at build time"
     assert found["tensors"][-1] == {
         "tensor": "Plus214_Output_0",
@@ -139,33 +144,33 @@ def test_the_list_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     }
 
 
-def test_the_list_without_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_without_sizes(dlalint: CommandLine) -> None:
     path = str(ROOT / "models" / "resnet18_dynamic.onnx")
-    free = dlalint(capsys, path, "--list", "--op-type", "MaxPool")[1].splitlines()[-1].split()
-    fixed = dlalint(capsys, path, "--list", "--op-type", "MaxPool", "--batch", "2")[1].splitlines()[-1].split()
+    free = dlalint(path, "--list", "--op-type", "MaxPool")[1].splitlines()[-1].split()
+    fixed = dlalint(path, "--list", "--op-type", "MaxPool", "--batch", "2")[1].splitlines()[-1].split()
     assert free[5] == "?"
     assert (fixed[3], fixed[5]) == ("2x64x56x56", str(2 * 64 * 56 * 56 * 4))
 
 
-def test_a_long_list_is_cut(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_list_is_cut(folder: Path, dlalint: CommandLine) -> None:
     path = str(ROOT / "models" / "squeezenet1_1.onnx")
-    _, out, _ = dlalint(capsys, path, "--all", "-o", "out.onnx", "--no-map")
-    _, whole, _ = dlalint(capsys, path, "--all", "-o", "out.onnx", "--no-map", "-v")
+    _, out, _ = dlalint(path, "--all", "-o", "out.onnx", "--no-map")
+    _, whole, _ = dlalint(path, "--all", "-o", "out.onnx", "--no-map", "-v")
     assert "more (-v shows all)" in out
     assert "more (-v shows all)" not in whole
     assert len(whole.splitlines()) > 60 > len(out.splitlines())
 
 
-def test_moves_and_drops_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = dlalint(capsys, "m.onnx", "--all", "--target", "orin-trt8.5")
+def test_moves_and_drops_are_told(folder: Path, dlalint: CommandLine) -> None:
+    _, out, _ = dlalint("m.onnx", "--all", "--target", "orin-trt8.5")
     assert "  moved     Plus214: on another device than before\n" in out
     assert "  left out  1 known at build time; --tensor marks what is known at build time too\n" in out
     assert "  already   Plus214_Output_0: an output as it is" in out
-    _, out, _ = dlalint(capsys, "m.onnx", "--tensor", "Pooling66_Output_0", "--only")
+    _, out, _ = dlalint("m.onnx", "--tensor", "Pooling66_Output_0", "--only")
     assert "  dropped   8 nodes that only other outputs needed\n" in out
 
 
-def test_external_data_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_external_data_is_told(folder: Path, dlalint: CommandLine) -> None:
     (folder / "elsewhere").mkdir()
     model = onnx.load("m.onnx")
     tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "Parameter87")
@@ -176,10 +181,10 @@ def test_external_data_is_told(folder: Path, capsys: pytest.CaptureFixture[str])
     tensor.external_data.add(key="location", value="w.bin")
     (folder / "m.onnx").write_bytes(model.SerializeToString())
     arguments = ("m.onnx", "--tensor", "Plus30_Output_0", "-o", "elsewhere/m.onnx")
-    assert "External data  w.bin: needed beside the result, --copy-data copies them\n" in dlalint(capsys, *arguments)[1]
-    assert "External data  w.bin: copied to its folder\n" in dlalint(capsys, *arguments, "--copy-data")[1]
+    assert "External data  w.bin: needed beside the result, --copy-data copies them\n" in dlalint(*arguments)[1]
+    assert "External data  w.bin: copied to its folder\n" in dlalint(*arguments, "--copy-data")[1]
     assert (folder / "elsewhere" / "w.bin").read_bytes() == array.tobytes()
-    assert "External data" not in dlalint(capsys, "m.onnx", "--tensor", "Plus30_Output_0")[1]
+    assert "External data" not in dlalint("m.onnx", "--tensor", "Plus30_Output_0")[1]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +196,8 @@ def test_external_data_is_told(folder: Path, capsys: pytest.CaptureFixture[str])
         ("orin-trt11.4", "networks of this release are strongly typed"),
     ],
 )
-def test_what_depends_on_the_release(target: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = dlalint(capsys, "m.onnx", "--tensor", "Plus30_Output_0", "--target", target)
+def test_what_depends_on_the_release(target: str, said: str, folder: Path, dlalint: CommandLine) -> None:
+    code, out, _ = dlalint("m.onnx", "--tensor", "Plus30_Output_0", "--target", target)
     assert code == 0
     assert said in " ".join(out.split())
 
@@ -220,15 +225,15 @@ def test_what_depends_on_the_release(target: str, said: str, folder: Path, capsy
         (("nowhere.onnx", "--list"), "nowhere.onnx: error[E111]: there is no such file."),
     ],
 )
-def test_what_is_refused(arguments: tuple[str, ...], said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = dlalint(capsys, *arguments)
+def test_what_is_refused(arguments: tuple[str, ...], said: str, folder: Path, dlalint: CommandLine) -> None:
+    code, out, err = dlalint(*arguments)
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
     assert list(folder.iterdir()) == [folder / "m.onnx"]
 
 
-def test_names_from_a_model_are_made_safe(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_from_a_model_are_made_safe(folder: Path, dlalint: CommandLine) -> None:
     evil = "t\x1b[31m\n::error::\u202e"
     nodes = [helper.make_node("Conv", ["x", "w"], [evil], evil), helper.make_node("Relu", [evil], ["y"], "r")]
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 4, 4]) for name in "xy")
@@ -236,12 +241,12 @@ def test_names_from_a_model_are_made_safe(folder: Path, capsys: pytest.CaptureFi
     graph = helper.make_graph(nodes, "g", [x], [y], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "m.onnx")
     for form in (("--list",), ("--all",), ("--all", "--only", "-v")):
-        _, out, err = dlalint(capsys, "m.onnx", *form)
+        _, out, err = dlalint("m.onnx", *form)
         assert err == ""
         assert r"t\x1b[31m\x0a::error::\u202e" in out
         assert not {"\x1b", "\u202e"} & set(out)
         assert not any(line.startswith("::") for line in out.splitlines())
-    found = json.loads(dlalint(capsys, "m.onnx", "--all", "--format", "json")[1])
+    found = json.loads(dlalint("m.onnx", "--all", "--format", "json")[1])
     assert [item["tensor"] for item in found["marked"]] == [evil]
     assert list(json.loads((folder / "m.marked.onnx.names.json").read_text())["outputs"]) == ["y", evil]
 
