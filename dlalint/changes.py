@@ -41,13 +41,15 @@ class Offer(NamedTuple):
 class Proof(NamedTuple):
     """How the whole model was compared: ``sets`` of inputs, the largest relative error of an output, and the first tensor that differs.
 
-    ``unrest`` is how far the outputs of the original move when its inputs move by their rounding, where only that explains the error.
+    On the sets ``unsteady`` the original does not agree with itself: its outputs move by ``unrest`` of the largest when its inputs move
+    by their rounding, so that these sets say little. ``error`` leaves them out where others tell.
     """
 
     sets: tuple[str, ...]
     error: float
     ok: bool
     first: str
+    unsteady: tuple[str, ...] = ()
     unrest: float = 0.0
 
 

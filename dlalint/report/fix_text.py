@@ -144,17 +144,24 @@ def _remains(after: Outcome, width: int, shown: int) -> Iterator[Row]:
 
 
 def proof_sentence(proof: Proof) -> str:
-    """The proof of the whole model in one sentence."""
-    sets = f"{counted(len(proof.sets), 'set')} of inputs ({', '.join(proof.sets)})"
-    if proof.ok and proof.unrest:
-        own = f"its outputs move by {proof.unrest:.1e} of the largest when its inputs move by their rounding"
+    """The proof of the whole model in one sentence, or in two when it says little on some inputs."""
+    if not proof.ok:
+        return f"FAILED on {_sets(proof.sets)}: {proof.first} differs first, largest error {proof.error:.1e} of the largest output."
+    own = f"its outputs move by {proof.unrest:.1e} of the largest when its inputs move by their rounding"
+    steady = [label for label in proof.sets if label not in proof.unsteady]
+    if not steady:
         return (
-            f"original and result agree on {sets} as far as the original agrees with itself: {own}, those of the result are off by"
-            f" {proof.error:.1e}. Each rewrite holds by itself."
+            f"original and result agree on {_sets(proof.sets)} as far as the original agrees with itself: {own}, those of the result are"
+            f" off by {proof.error:.1e}. Each rewrite holds by itself."
         )
-    if proof.ok:
-        return f"original and result agree on {sets}, largest error {proof.error:.1e} of the largest output."
-    return f"FAILED on {sets}: {proof.first} differs first, largest error {proof.error:.1e} of the largest output."
+    said = f"original and result agree on {_sets(steady)}, largest error {proof.error:.1e} of the largest output."
+    if not proof.unsteady:
+        return said
+    return f"{said} On {_sets(proof.unsteady)} the original does not agree with itself: {own}. Each rewrite holds by itself."
+
+
+def _sets(labels: Sequence[str]) -> str:
+    return f"{counted(len(labels), 'set')} of inputs ({', '.join(labels)})"
 
 
 def summary(outcome: Outcome) -> Mapping[str, Any]:

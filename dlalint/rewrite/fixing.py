@@ -205,13 +205,23 @@ def _proof(found: Verification) -> Proof:
 
 
 def _weighed(proof: Proof, found: Verification, own: Sets) -> Proof:
-    """The failed proof of rewrites that each hold by themselves, held against what the original does when its inputs are rounded."""
-    items = [
-        (item, still) for (_, items), (_, stills) in zip(found.sets, own, strict=True) for item, still in zip(items, stills, strict=True)
-    ]
-    if len(found.blind) == len(found.sets) or not all(item.within or explains(still, item) for item, still in items):
+    """The failed proof of rewrites that each hold by themselves, held against what the original does when its inputs are rounded.
+
+    Sets on which it stays within the tolerance have to agree. The others count where no set tells anything, and have to be explained by it.
+    """
+    moved = dict(own)
+    unsteady = tuple(label for label, stills in own if not all(still.within for still in stills))
+    steady = [(label, items) for label, items in found.sets if label not in unsteady]
+    if not all(item.within for _, items in steady for item in items):
         return proof
-    return proof._replace(ok=True, first="", unrest=max(still.max_rel or 0.0 for _, still in items))
+    unrest = max((still.max_rel or 0.0 for label in unsteady for still in moved[label]), default=0.0)
+    if any(item.finite and item.scale for _, items in steady for item in items):
+        error = max(item.max_rel or 0.0 for _, items in steady for item in items)
+        return Proof(proof.sets, error, True, "", unsteady, unrest)
+    pairs = (pair for label, items in found.sets if label in unsteady for pair in zip(moved[label], items, strict=True))
+    if not all(item.within or explains(still, item) for still, item in pairs):
+        return proof
+    return Proof(proof.sets, proof.error, True, "", proof.sets, unrest)
 
 
 def _fix_inputs(model: ModelProto, view: GraphView) -> None:
