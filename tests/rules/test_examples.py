@@ -13,7 +13,7 @@ from dlalint.engine import store
 from dlalint.engine.check import Checker
 from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import names, parse
-from dlalint.finding import NOTE, Finding
+from dlalint.finding import ERROR, NOTE, Finding
 from dlalint.graph import TensorType
 from dlalint.network import LayerSpec, Operand
 from dlalint.plan import Outcome
@@ -102,6 +102,13 @@ def test_an_unknown_shape_is_said_on_every_target(outcome: Check, book: RuleSet)
 def test_examples_are_complete_and_about_their_card(card: Card) -> None:
     assert {"target", "pass", "fail"} <= set(card.examples) <= KEYS
     assert card.code in card.examples.get("codes", [card.code])
+
+
+@pytest.mark.parametrize("card", WITH_EXAMPLES)
+def test_what_goes_to_the_gpu_names_a_source(card: Card, outcome: Check) -> None:
+    """But for findings on the file (DLA0xx): those state what it holds."""
+    found = _check(outcome, card, "fail")
+    assert [item.code for item in found if item.severity == ERROR and not item.sources and not item.code.startswith("DLA0")] == []
 
 
 def test_every_rule_about_a_layer_has_examples() -> None:
