@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.finding import Finding
+from dlalint.named_tuple import NamedTuple
 
 
 class Waiver(NamedTuple):

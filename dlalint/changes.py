@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 
 MISS = "does not apply: "  # how the reason of an attempt begins that found nothing to replace

@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dlalint.errors import UsageError
+from dlalint.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from dlalint.accepted import Waiver

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from typing import Union
+
+from dlalint.named_tuple import NamedTuple
 
 LimitValue = Union[int, float, bool, str, tuple[int, ...], tuple[float, ...], tuple[str, ...]]
 

@@ -6,7 +6,9 @@ import struct
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple, Union
+from typing import Union
+
+from dlalint.named_tuple import NamedTuple
 
 # onnx.proto, TensorProto.DataType in its order: name and bytes per element, less than one for packed types
 _ELEMENTS = (
@@ -20,8 +22,6 @@ DTYPES: Mapping[int, tuple[str, float]] = MappingProxyType(
 DTYPE_CODES: Mapping[str, int] = MappingProxyType({name: code for code, (name, _) in DTYPES.items()})
 NUMPY_FLOATS = frozenset({"float16", "float32", "float64"})
 FLOATING = NUMPY_FLOATS | {"bfloat16"}
-
-new_tuple = tuple.__new__  # makes a named tuple in half the time, for where there may be a hundred thousand
 
 Dim = Union[int, str, None]
 Shape = tuple[Dim, ...]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from dlalint.graph import Model, Node, Scalar, Tensor, TensorType
+from dlalint.named_tuple import NamedTuple
 
 # operators whose output shape, or whose layers, depend on the values of float constants
 SHAPED_BY_FLOATS = frozenset({"Resize", "Upsample", "Range", "OneHot", "RoiAlign"})

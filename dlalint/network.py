@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple, Union
+from typing import Union
 
 from dlalint.graph import Scalar, TensorType
+from dlalint.named_tuple import NamedTuple
 
 # TensorRT's LayerType names, as lowered; MISSING is an operator that the parser cannot import, UNKNOWN one that nobody here knows
 KINDS = frozenset(

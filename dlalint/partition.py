@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
-from typing import NamedTuple
 
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Network
 
 Group = tuple[int, ...]

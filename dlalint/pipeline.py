@@ -64,7 +64,7 @@ class Session:
     def _make_room(self) -> None:
         """Forget what was found out when it has become too much, so that a run over very many models does not grow without end."""
         if self._oracle.make_room():
-            self._known.ops.clear()
+            self._known.forget()
             self._fusions.clear()
             self._lowerer = Lowerer(self.rules.since)
             self._checker = Checker()

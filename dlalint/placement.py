@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from dlalint.engine.check import Checker, Verdict
 from dlalint.engine.diagnose import behind_gpu, beside
 from dlalint.engine.memory import Load
 from dlalint.engine.ruleset import TargetRules
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Network
 from dlalint.partition import Grouping, Mechanism, devices, group
 from dlalint.plan import Partition

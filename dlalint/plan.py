@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 from dlalint.finding import Finding
 from dlalint.graph import Device, Model, Node
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Network
 from dlalint.target import Target
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from dlalint.accepted import Waived, Waiver
 from dlalint.config import Config, matches, relative
 from dlalint.finding import Finding
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 
 

@@ -150,8 +150,9 @@ class Worker:
 
     def close(self) -> None:
         """End the child."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+        if self._process is not None:
+            self._process.kill()  # does nothing to one that has ended
+            self._process.wait()  # with a timeout it would look again and again, and sleep for milliseconds between
         self._reap()
 
     def __enter__(self) -> Worker:

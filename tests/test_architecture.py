@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # lower ranks know nothing of higher ones; parts of one rank know nothing of each other
 RANKS = [
     {"", "errors"},
-    {"target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted", "measured"},
+    {"named_tuple", "target", "finding", "graph", "graphview", "network", "plan", "changes", "accepted", "measured"},
     {"worker", "inference_child", "ort_child", "model", "lower", "engine", "partition", "segments", "trtexec", "calibration"},
     {"placement", "numeric"},
     {"int8", "fp16"},
@@ -83,6 +83,16 @@ def test_files_and_functions_are_short(path: Path) -> None:
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 40, node.name
+
+
+def test_named_tuples_are_the_quick_ones() -> None:
+    other = [path.name for path in FILES if "typing.NamedTuple" in _imports_of(path, "typing")]
+    assert other == ["named_tuple.py"]
+
+
+def _imports_of(path: Path, module: str) -> set[str]:
+    nodes = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom))
+    return {f"{module}.{alias.name}" for node in nodes if node.module == module for alias in node.names}
 
 
 def test_every_part_has_a_rank() -> None:

@@ -14,9 +14,9 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from dlalint.errors import DlalintError
+from dlalint.named_tuple import NamedTuple
 from dlalint.target import number_of, release_of
 
 MAX_BYTES = 64 << 20  # of a file

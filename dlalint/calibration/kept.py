@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.calibration.cache import Cache
 from dlalint.calibration.translated import TensorScale
+from dlalint.named_tuple import NamedTuple
 
 
 class Kept(NamedTuple):

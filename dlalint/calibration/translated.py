@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dlalint.named_tuple import NamedTuple
 
 PAIR, CARRIED = "pair", "carried"
 NO_SCALE = "has no scale"  # how a reason for FP16 ends

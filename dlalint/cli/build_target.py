@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NamedTuple
 
 from dlalint.config import Effective
 from dlalint.engine.ruleset import RuleSet
 from dlalint.engine.targets import names, parse
 from dlalint.errors import UsageError
+from dlalint.named_tuple import NamedTuple
 from dlalint.target import Target
 from dlalint.trtexec.asked import Asked, version, within
 

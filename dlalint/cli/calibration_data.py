@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dlalint.calibration.cache import ENTROPY, Cache, to_text
 from dlalint.cli import output
 from dlalint.cli.differences import as_json
 from dlalint.cli.progress import progress
 from dlalint.errors import UsageError
+from dlalint.named_tuple import NamedTuple
 from dlalint.report.layout import Row, Span, counted, listed, spans, table, wrapped
 from dlalint.target import Target
 from dlalint.trtexec.flags import Flags, calibrated

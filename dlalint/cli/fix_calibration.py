@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from dlalint.calibration.cache import Cache, to_text
 from dlalint.calibration.kept import Placed
 from dlalint.cli.scales import read_cache
 from dlalint.errors import UsageError
 from dlalint.model.save import check_target, write
+from dlalint.named_tuple import NamedTuple
 
 
 class Scales(NamedTuple):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dlalint.cli import output
 from dlalint.engine.ruleset import RuleSet
 from dlalint.errors import UsageError
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Failure, Outcome
 from dlalint.report.formats import FORMATS, render, text_rows
 

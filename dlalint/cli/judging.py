@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.cli.settings import Bound
 from dlalint.config import Config
 from dlalint.graphview import GraphView
 from dlalint.measured import NOTHING, Measured
+from dlalint.named_tuple import NamedTuple
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.selection import Selection

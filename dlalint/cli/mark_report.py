@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint import __version__
 from dlalint.graph import shape_in_words
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
 from dlalint.rewrite.mark_output import Marked, described

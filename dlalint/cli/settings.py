@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.cli.shapes import overrides
 from dlalint.config import Config, Effective, effective, locate
@@ -14,6 +14,7 @@ from dlalint.engine.targets import parse
 from dlalint.errors import DlalintError
 from dlalint.graphview import GraphView
 from dlalint.model.inputs import Overrides
+from dlalint.named_tuple import NamedTuple
 from dlalint.pipeline import Session
 from dlalint.selection import Selection
 from dlalint.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -15,6 +15,7 @@ from dlalint.cli.settings import opened, settled
 from dlalint.engine.check import Checker
 from dlalint.engine.memory import macs
 from dlalint.errors import UsageError
+from dlalint.named_tuple import NamedTuple
 from dlalint.pipeline import Session
 from dlalint.placement import place
 from dlalint.plan import Outcome, Partition

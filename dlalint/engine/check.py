@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.engine.memory import Load, load
 from dlalint.engine.predicates import failing
 from dlalint.engine.registry import SKIP, Quantity
 from dlalint.engine.ruleset import BoundCard, TargetRules
 from dlalint.finding import ERROR, Finding
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import LayerSpec, Network
 
 SHAPE = "shape"

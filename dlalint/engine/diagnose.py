@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.engine.check import Checker, Verdict, Violation
 from dlalint.engine.predicates import in_words, value_in_words
@@ -12,6 +12,7 @@ from dlalint.engine.registry import QUANTITIES, SKIP
 from dlalint.engine.ruleset import BoundCard, Card, RuleSet, TargetRules, limit_in_words
 from dlalint.finding import ERROR, Finding, Limit, LimitValue
 from dlalint.graph import Node
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Layer, LayerSpec, Network
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.]+)\}")

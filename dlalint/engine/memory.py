@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.engine.quantities import effective_batch, first_data
 from dlalint.engine.registry import SKIP, quantity
 from dlalint.graph import volume
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import LayerSpec
 from dlalint.target import Target
 

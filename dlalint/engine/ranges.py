@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.engine.predicates import in_words, value_in_words
 from dlalint.engine.ruleset import BoundCard, Card, RuleSet, limit_in_words
 from dlalint.engine.targets import parse
 from dlalint.finding import Limit
+from dlalint.named_tuple import NamedTuple
 
 
 class Span(NamedTuple):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import LayerSpec
 from dlalint.target import Target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.engine import (  # noqa: F401  (importing registers the quantities)
     memory,
@@ -17,6 +17,7 @@ from dlalint.engine.limits import INFERRED, LimitFiles, fault
 from dlalint.engine.predicates import NUMERIC, PREDICATES, in_words
 from dlalint.engine.registry import QUANTITIES, Quantity
 from dlalint.finding import ERROR, SEVERITIES, Limit
+from dlalint.named_tuple import NamedTuple
 from dlalint.target import Target
 
 STAGES = ("layer", "validation", "network", "model")

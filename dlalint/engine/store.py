@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint import __version__
 from dlalint.errors import RuleDataError
+from dlalint.named_tuple import NamedTuple
 
 Table = Mapping[str, Any]
 _HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))

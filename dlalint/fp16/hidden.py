@@ -5,12 +5,11 @@ Convolutions and matrix products are left out: the DLA's are known to add up in 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.engine.diagnose import Diagnosis
 from dlalint.fp16.reach import Bounds
 from dlalint.graph import Device, Model, Node, volume
 from dlalint.measured import Range, Ranges
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Layer
 from dlalint.placement import Placement
 

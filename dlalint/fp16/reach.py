@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from dlalint.graph import NUMPY_FLOATS, Device, Graph
 from dlalint.measured import Range, Ranges, Reach
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Network
 from dlalint.placement import Placement
 from dlalint.trtexec.flags import Flags

@@ -7,7 +7,6 @@ where it may not. Source: the builder's warning, which names a tensor and "any l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from dlalint.calibration.cache import usable
 from dlalint.calibration.layer_precisions import ALL
@@ -15,6 +14,7 @@ from dlalint.engine.memory import macs
 from dlalint.graph import FLOATING, Device, Graph
 from dlalint.int8.forms import runs_in_fp16
 from dlalint.measured import Coverage, Scales
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Layer, Network
 from dlalint.placement import Placement
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
-from dlalint.graph import Node, TensorType, new_tuple
+from dlalint.graph import Node, TensorType
 from dlalint.graphview import LOWERED_BY_FLOATS, Call, GraphView
 from dlalint.lower.context import Context, Lowering, Step, simple
+from dlalint.named_tuple import NamedTuple, new_tuple
 from dlalint.network import Layer, LayerSpec, Network, Operand
 from dlalint.target import Version
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from dlalint.graph import Op, Shape, TensorType
 from dlalint.lower.moves import reshape_params
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import LayerSpec, Operand, Param
 from dlalint.target import Version
 

@@ -5,10 +5,9 @@ Source: onnx-tensorrt, getKernelParams and generatePadding, branches 5.1 to 10.1
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.graph import Shape
 from dlalint.lower.context import Context
+from dlalint.named_tuple import NamedTuple
 
 _SAME = ("SAME_UPPER", "SAME_LOWER")
 Sides = tuple[tuple[int, ...] | None, tuple[int, ...] | None]

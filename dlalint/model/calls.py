@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Set
 
-from dlalint.graph import Model, Node, Op, Tensor, TensorType, new_tuple
+from dlalint.graph import Model, Node, Op, Tensor, TensorType
 from dlalint.graphview import LOWERED_BY_FLOATS, SHAPED_BY_FLOATS, Call, Value
 from dlalint.model.fold import OMITTED, fold, value_of
 from dlalint.model.kinds import Fact, Key, Kind, Kinds
 from dlalint.model.shapes import ShapeOracle, merged
 from dlalint.model.values import Values, deferrable
+from dlalint.named_tuple import new_tuple
 
 # outputs whose size depends on values, whatever the input shapes are
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "Loop", "Scan"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from dlalint.graph import DTYPE_CODES, Attribute, Op, Scalar, TensorType
 from dlalint.model.wire import FIXED32, encode_bytes, encode_int, encode_varint
@@ -54,6 +55,7 @@ def _float(number: int, value: float) -> bytes:
     return encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
 
 
+@lru_cache(4096)
 def tensor_type(found: TensorType) -> bytes:
     """TypeProto of a tensor; dimensions that are not known are left open."""
     out = encode_int(1, DTYPE_CODES.get(found.dtype, 0))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from dlalint.graph import Op, TensorType
 from dlalint.graphview import Value
 from dlalint.model.fold_value import MAX_RANK, OMITTED, FoldError
+from dlalint.named_tuple import NamedTuple
 
 
 class Call(NamedTuple):

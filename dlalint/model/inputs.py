@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from dlalint.errors import UsageError
 from dlalint.graph import Model, Shape, TensorType, shape_in_words
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 
 
 class Overrides(NamedTuple):

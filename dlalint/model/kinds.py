@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from dlalint.graph import FLOATING, Op, TensorType
 from dlalint.graphview import Value
+from dlalint.named_tuple import NamedTuple
 
 MAX_KINDS = 100_000  # remembered in all; then they are forgotten, so that a long run does not grow without end
 

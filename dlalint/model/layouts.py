@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
+
+from dlalint.named_tuple import NamedTuple
 
 INPUT, OUTPUT, NAME = 0x0A, 0x12, 0x1A  # the tags of a NodeProto's first fields
 NAME_TAGS = frozenset({INPUT, OUTPUT, NAME})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from dlalint.graph import TensorType
 from dlalint.model.encode import tensor_type
@@ -11,6 +10,7 @@ from dlalint.model.records import Record, heading, mapped, records, text_field
 from dlalint.model.save import Piece, Span, merged, size
 from dlalint.model.skeleton import refuse_own_references
 from dlalint.model.wire import BYTES, Buffer, encode_bytes
+from dlalint.named_tuple import NamedTuple
 
 _GRAPH = 7
 # fields of a GraphProto

@@ -6,10 +6,11 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from dlalint.graph import Attribute, Graph, Node, Op, Tensor, TensorType, new_tuple
+from dlalint.graph import Attribute, Graph, Node, Op, Tensor, TensorType
 from dlalint.model.layouts import INPUT, MAX_LAYOUTS, NAME, NAME_TAGS, OUTPUT, Layout, layout
-from dlalint.model.tensors import TensorReader
+from dlalint.model.tensors import Head, TensorReader
 from dlalint.model.wire import BYTES, FIXED32, VARINT, Buffer, Span, WireError, encode_bytes, fields, row, signed, varint
+from dlalint.named_tuple import new_tuple
 
 MEMO_BYTES = 16384  # operators longer than this (embedded constants) are not shared between nodes
 _NODE = 0x0A  # the tag of a node in a graph
@@ -21,7 +22,13 @@ class Known:
     def __init__(self) -> None:
         self.ops: dict[bytes, Op] = {}  # but for those that hold tensors, which know their place in their file
         self.layouts: dict[int, Layout] = {}  # by the length of a node and of its first name
+        self.heads: dict[bytes, Head] = {}  # sizes and types of tensors
         self.irregular = 0  # nodes and tensors that were not in the usual form, and took longer
+
+    def forget(self) -> None:
+        """Make room, between two models."""
+        self.ops.clear()
+        self.heads.clear()
 
     def learn(self, key: int, tags: list[int], ends: list[int]) -> None:
         """Remember where names stand."""
@@ -34,8 +41,8 @@ class NodeReader(TensorReader, ABC):
     """Decodes the nodes of one buffer."""
 
     def __init__(self, buf: Buffer, known: Known | None = None) -> None:
-        super().__init__(buf)
         self._known = known or Known()
+        super().__init__(buf, self._known.heads)
         self._ops: dict[bytes, Op] = {}  # those of this file alone
 
     @abstractmethod

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
-from typing import NamedTuple
 
 from dlalint.graph import Attribute, Function, Graph, Node, Op, TensorType
+from dlalint.named_tuple import NamedTuple
 
 
 class Frame(NamedTuple):

@@ -6,11 +6,11 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from dlalint.errors import DlalintError, LimitError, ModelError
 from dlalint.model.load import MAX_BYTES, READ_WHOLE_BYTES
 from dlalint.model.wire import BYTES, FIXED32, FIXED64, GROUP, GROUP_END, VARINT, Buffer, WireError, encode_varint, varint
+from dlalint.named_tuple import NamedTuple
 
 _LARGE = 1 << 20  # a field this long is a weight, and the pages around its ends are 2 MB each in a kernel that caches files so
 

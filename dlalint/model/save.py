@@ -10,10 +10,11 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Union
+from typing import Union
 
 from dlalint.errors import DlalintError
 from dlalint.model.load import MAX_BYTES
+from dlalint.named_tuple import NamedTuple
 
 CHUNK = 1 << 30  # bytes asked of the kernel at once
 BUFFER = 1 << 20  # bytes copied by hand at once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from dlalint.graph import Op, Tensor, TensorType, volume
 from dlalint.graphview import SHAPED_BY_FLOATS, Value
@@ -111,7 +112,12 @@ class ShapeOracle:
         outputs = [f"o{index}" for index in range(count)]
         self.questions += 1
         answer = self._worker.infer(op.op_type, op.domain, encode.node(op, names, outputs), types, tensors, opsets, ir_version)
-        return tuple(TensorReader(answer[name]).type() if name in answer else None for name in outputs)
+        return tuple(_decoded(answer[name]) if name in answer else None for name in outputs)
+
+
+@lru_cache(4096)
+def _decoded(stored: bytes) -> TensorType:
+    return TensorReader(stored).type()
 
 
 def _has_payload(op: Op) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from dlalint.errors import ModelError
-from dlalint.graph import Location, Tensor, TensorType, dtype_name, new_tuple, volume
+from dlalint.graph import Location, Tensor, TensorType, dtype_name, volume
 from dlalint.model.stored import external_location, fit, possible_shape, quoted, stored_bytes
 from dlalint.model.wire import BYTES, VARINT, Buffer, encode_varint, fields, row, signed, varint
+from dlalint.named_tuple import NamedTuple, new_tuple
 
 KEEP_BYTES = 4096  # payloads up to this are kept: every shape carrier, per-channel scales of 1024 channels
 KEEP_INTEGER_BYTES = 65536  # index tensors are needed whole
@@ -41,10 +41,11 @@ _PLACE = re.compile(
 class TensorReader:
     """Decodes tensors, types and names of one buffer."""
 
-    def __init__(self, buf: Buffer) -> None:
+    def __init__(self, buf: Buffer, heads: dict[bytes, Head] | None = None) -> None:
+        """``heads`` are those met in other buffers, to be added to."""
         self._buf = buf
         self._names: dict[bytes, str] = {}
-        self._heads: dict[bytes, _Head] = {}
+        self._heads = {} if heads is None else heads
         self._types: dict[bytes, TensorType] = {}
         self.irregular = 0  # what was not in the usual form, and took longer
         self._forget = buf if isinstance(buf, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
@@ -255,7 +256,7 @@ class TensorReader:
             yield signed(value)
 
 
-class _Head(NamedTuple):
+class Head(NamedTuple):
     """Type and sizes of a tensor: its bytes, whether they are kept, and what stands in front of them in a file."""
 
     dtype: str
@@ -265,13 +266,13 @@ class _Head(NamedTuple):
     before: bytes
 
 
-def _head(stored: bytes, name: str) -> _Head:
+def _head(stored: bytes, name: str) -> Head:
     """What the fields of a tensor up to the tag of its name say."""
     dims = [signed(varint(part, 0, len(part))[0]) for part in _DIM.findall(stored[:-3])]
     dtype, shape = dtype_name(stored[-2]), possible_shape(dims, name)
     needed = stored_bytes(dtype, shape)
     limit = KEEP_INTEGER_BYTES if stored[-2] in _INTEGER_CODES else KEEP_BYTES
-    return _Head(dtype, shape, needed, needed <= limit, bytes((_RAW << 3 | BYTES,)) + encode_varint(needed))
+    return Head(dtype, shape, needed, needed <= limit, bytes((_RAW << 3 | BYTES,)) + encode_varint(needed))
 
 
 def add(tensor: Tensor, constants: dict[str, Tensor]) -> None:

@@ -17,6 +17,7 @@ Span = tuple[int, int]
 MAX_GROUPS = 64  # nested groups; ONNX has none
 
 VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = 0, 1, 2, 3, 4, 5
+_SHORT = tuple(bytes((value,)) for value in range(128))  # the varints of one byte
 
 
 class WireError(ModelError):
@@ -125,6 +126,8 @@ def _skip_group(buf: Buffer, pos: int, end: int, number: int) -> int:
 
 def encode_varint(value: int) -> bytes:
     """The varint bytes of a signed or unsigned 64-bit integer."""
+    if 0 <= value < 128:
+        return _SHORT[value]
     value &= 0xFFFFFFFFFFFFFFFF
     out = bytearray()
     while value > 0x7F:

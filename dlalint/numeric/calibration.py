@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from dlalint.calibration.cache import scale_of, usable
 from dlalint.calibration.moves import shared
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.ranges import BINS, Progress, Range, surveying
 from dlalint.numeric.runner import Interface, Runner
 from dlalint.numeric.samples import batches

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlalint.errors import UsageError
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.difference import Difference, Tolerance, difference
 from dlalint.numeric.dumps import read
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dlalint.named_tuple import NamedTuple
 
 _CHUNK = 1 << 13  # elements widened at once: they stay in the cache
 _SQUARABLE = 1e100  # doubles whose squares neither overflow nor vanish

@@ -7,7 +7,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dlalint.errors import DlalintError, LimitError
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.trtexec_output import MalformedError, parse
 
 MAX_BYTES = 4 << 30  # of all arrays of a file

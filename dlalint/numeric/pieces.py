@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from dlalint.graph import Graph, Model, Node, TensorType
 from dlalint.model.encode import tensor_type
@@ -17,6 +16,7 @@ from dlalint.model.marking import Rest, marked
 from dlalint.model.save import Span
 from dlalint.model.skeleton import excise
 from dlalint.model.wire import encode_bytes
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.placing import placed
 
 _GRAPH, _INPUT, _OUTPUT = 7, 11, 12  # fields of ModelProto and GraphProto

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -12,6 +12,7 @@ from dlalint.graph import Dim, TensorType, shape_in_words
 from dlalint.model.inputs import Overrides, input_types
 from dlalint.model.load import load
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.difference import Difference, Tolerance, difference
 from dlalint.numeric.inputs import feeds, fitted, nudged
 from dlalint.numeric.runner import Interface, Runner

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from operator import length_hint
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from dlalint.errors import UsageError
 from dlalint.graph import NUMPY_FLOATS, Dim, Graph, TensorType, dtype_size
 from dlalint.measured import Range as Range
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.inputs import fitted
 from dlalint.numeric.pieces import Piece, Pieces
 from dlalint.numeric.process import REFUSED, RunError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from dlalint.graph import TensorType
 from dlalint.model.external import faulty_side_files, tensors
 from dlalint.model.load import load
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.process import Process, RunError, refusal
 from dlalint.ort_child import ELEMENTS, KEPT
 

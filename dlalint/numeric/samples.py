@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 
 from dlalint.errors import LimitError, UsageError
 from dlalint.graph import TensorType, shape_in_words
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric.dumps import DumpError, read_arrays, read_headers
 from dlalint.numeric.inputs import fitted, matches
 from dlalint.numeric.runner import Interface

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dlalint.finding import ERROR, SEVERITIES, Finding
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 from dlalint.report.layout import Row, Span, counted, listed, spans, table
 

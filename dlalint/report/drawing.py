@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from math import sqrt
-from typing import NamedTuple
 
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import NodePlacement, Outcome
 from dlalint.report.layered import Point, layout
 from dlalint.report.layout import counted, size

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from dlalint.accepted import Waived
 from dlalint.finding import Finding
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Failure, Outcome
 from dlalint.report.escape import for_terminal, shortened_name
 

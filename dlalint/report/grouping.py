@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dlalint.finding import ERROR, SEVERITIES, WRONG_VALUES, Finding
+from dlalint.named_tuple import NamedTuple
 
 
 class Group(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+
+from dlalint.named_tuple import NamedTuple
 
 _SIDE = 28.0  # between boxes of a layer
 _STUB = 8.0  # straight part of a line below a box

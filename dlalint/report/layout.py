@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dlalint.engine.predicates import bytes_in_words
+from dlalint.named_tuple import NamedTuple
 from dlalint.report.escape import for_terminal
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from dlalint.measured import Coverage, Reach
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 from dlalint.report.layout import Row, Span, counted, listed, spans, wrapped
 

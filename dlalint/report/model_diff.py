@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.finding import ERROR, SEVERITIES, Finding
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import NodePlacement, Outcome
 from dlalint.report.layout import Row, Span, counted, listed, size, spans, table, wrapped
 

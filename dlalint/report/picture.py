@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from dlalint.finding import ERROR, WRONG_VALUES, Finding
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import NodePlacement, Outcome
 from dlalint.report.escape import for_terminal, shortened_name
 from dlalint.report.grouping import roots

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.report.escape import for_xml, shortened_name
 from dlalint.report.layout import shortened
 from dlalint.report.profile_text import LABELS

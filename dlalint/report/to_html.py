@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dlalint import __version__
 from dlalint.engine.ruleset import RuleSet
 from dlalint.finding import ERROR, NOTE, WARNING, WRONG_VALUES
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Failure, Line, Outcome
 from dlalint.report.drawing import node_label
 from dlalint.report.entries import relative

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from dlalint.graph import NUMPY_FLOATS
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import Array, Graph, attribute

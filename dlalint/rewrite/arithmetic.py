@@ -6,11 +6,12 @@ Elementwise nodes with a constant operand, or, for releases whose DLA takes none
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Union
+from typing import Union
 
 import numpy as np
 
 from dlalint.graph import NUMPY_FLOATS
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss, Plan, Replacement
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Array, Graph

@@ -6,10 +6,11 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import NamedTuple, Union
+from typing import Union
 
 from onnx import NodeProto, TensorProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.graph import Graph
 
 EXACT, ROUNDING, APPROXIMATE = "exact", "rounding", "approximate"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from onnx import NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss, Replacement
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import NOT_A_NODE, Graph, attribute

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Array, Graph, attribute

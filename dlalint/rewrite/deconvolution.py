@@ -5,10 +5,9 @@ Source: the operator page of ONNX for ConvTranspose; where it leaves the halves 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Array, Graph, attribute

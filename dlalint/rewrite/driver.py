@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from onnx import ModelProto
 
 from dlalint.changes import MISS, Attempt, Change, Offer, Rewritten, gpu_helpers
 from dlalint.finding import ERROR
 from dlalint.graphview import GraphView
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 from dlalint.rewrite.applying import Batch, apply
 from dlalint.rewrite.base import Miss, Replacement, Rewrite

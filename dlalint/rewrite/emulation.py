@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 from onnx import ModelProto
@@ -17,6 +16,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.skeleton import excise
 from dlalint.model.stored import quoted
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Difference, Runner, Tolerance, difference, fitted
 from dlalint.numeric.portions import portions
 from dlalint.numeric.runner import sendable

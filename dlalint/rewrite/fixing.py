@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from onnx import ModelProto
 
@@ -20,6 +19,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import write
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Runner, Sets, Tolerance, Verification, explains, feeds, unrest, verify
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome

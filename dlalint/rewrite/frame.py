@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.graph import Array, Graph
 
 FLOATS = ("float16", "float32")  # what convolutions compute in

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.arithmetic import Arithmetic
 from dlalint.rewrite.graph import Graph, attribute
 

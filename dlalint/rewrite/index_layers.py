@@ -6,10 +6,11 @@ All but :func:`turned` are convolutions with weights of zeros and ones, or a poo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.picks import Pick, is_whole
 from dlalint.rewrite.weights import Array

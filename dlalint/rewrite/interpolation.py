@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.arithmetic import refusal
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.builder import Builder

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from onnx import NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss, Replacement
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.convolution import KERNEL

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 import onnx
 from onnx import NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.frame import Frame
 from dlalint.rewrite.graph import Array, Graph, attribute

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.affine import Affine
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.builder import Builder

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from dlalint.errors import DlalintError, LimitError, ModelError, UsageError
 from dlalint.graph import Device, Model, TensorType
@@ -16,6 +15,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.marking import Rest, marked
 from dlalint.model.skeleton import excise
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.named_tuple import NamedTuple
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.dump_command import dump_command

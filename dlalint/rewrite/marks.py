@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from dlalint.assemble import node_ids
 from dlalint.errors import UsageError
 from dlalint.graph import DTYPE_CODES, Device, Graph, Model, Node, TensorType, dtype_size
 from dlalint.graphview import GraphView
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 
 # why a pattern passes over a tensor that it names

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.graph import Graph, attribute
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import onnx
 from onnx import ModelProto, NodeProto
 
 from dlalint.errors import UsageError
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 from dlalint.rewrite.graph import Graph, captured, tensor_info
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import Array
 

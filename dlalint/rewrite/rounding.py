@@ -8,12 +8,12 @@ rounded: chains of constants, and a batch normalization, alone or behind the con
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from dlalint.graph import Device
 from dlalint.graphview import GraphView
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome
 from dlalint.rewrite.graph import Graph, attribute, captured
 from dlalint.rewrite.weights import Weights

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import NOT_A_NODE, Graph, attribute

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import ceil, floor
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.graph import Graph, attribute
 from dlalint.rewrite.picks import Pick

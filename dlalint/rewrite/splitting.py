@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.changes import Proof
 from dlalint.errors import DlalintError, UsageError
@@ -17,6 +17,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import WriteError, check_target, write, write_text
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Runner, difference, feeds
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.frame import FLOATS
 from dlalint.rewrite.graph import Array, Graph, attribute

@@ -6,8 +6,8 @@ Source: the operator pages of ONNX for Conv, MaxPool and AveragePool.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import Miss
 from dlalint.rewrite.graph import Graph, attribute
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.engine import Engine, network_name
 from dlalint.trtexec.names import braces, foreign, nodes
 from dlalint.trtexec.observed import Format, Profile

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.claims import DLA, GPU
 from dlalint.trtexec.comparison import Comparison, Pair
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.engine import Engine, belongs, join, profile_names
 from dlalint.trtexec.estimate import estimated
 from dlalint.trtexec.observed import LogError, Observed, Profile

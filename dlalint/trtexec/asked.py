@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.engine import Engine, Release
 
 _SHAPES = re.compile(r"--(?:shapes|optShapes)=(\S{1,4096})")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.account import account
 from dlalint.trtexec.engine import Engine
 from dlalint.trtexec.names import braces, foreign, reformat

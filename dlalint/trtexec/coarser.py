@@ -8,9 +8,10 @@ take its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from dlalint.graph import Device, Node
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome, Partition
 
 _Item = TypeVar("_Item", str, int)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import product
 from statistics import median
-from typing import NamedTuple
+
+from dlalint.named_tuple import NamedTuple
 
 WINDOW = 120  # characters of a line's end or start that can hold its numbers
 

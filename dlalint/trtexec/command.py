@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.errors import UsageError
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import Outcome, Partition
 from dlalint.trtexec.flags import Flags
 from dlalint.trtexec.io_layout import IoLayout, Layouts

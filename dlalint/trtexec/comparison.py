@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dlalint.finding import Finding
+from dlalint.named_tuple import NamedTuple
 from dlalint.plan import NodePlacement, Outcome
 
 NOT_DLA, NOT_GPU = "not-dla", "not-gpu"  # of a copy or reshape, which may also vanish

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.finding import Limit, LimitValue
+from dlalint.named_tuple import NamedTuple
 
 _MOST = 3  # alternatives worth showing
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from dlalint.finding import Limit, LimitValue
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.claims import Basis
 from dlalint.trtexec.comparison import NOT_DLA, Comparison, Pair
 from dlalint.trtexec.contrast import Checked, alternatives, widened

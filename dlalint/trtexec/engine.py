@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.names import nodes, pieces
 from dlalint.trtexec.observed import BuildLog, DlaLayerTime, LayerInfo, LogError, Observed, Profile, Summary, Times
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.formats import strided
 from dlalint.trtexec.names import Reformat, reformat
 from dlalint.trtexec.observed import Added, BuildLog, EngineLayer, Format, Profile, ProfileRow, Timing, Use

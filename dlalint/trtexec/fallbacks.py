@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.names import normalized
 from dlalint.trtexec.observed import Fallback
 from dlalint.trtexec.section import Section, bounded

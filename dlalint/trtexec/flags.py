@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from shlex import quote
-from typing import Any, NamedTuple
+from typing import Any
 
 from dlalint.errors import RuleDataError
+from dlalint.named_tuple import NamedTuple
 from dlalint.target import Version
 
 _KEYS = frozenset({"newest_read", "read", "unnameable", "io", "behaviour", "flags"})

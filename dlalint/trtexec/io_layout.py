@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from dlalint.graph import Device
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Network
 from dlalint.plan import Outcome, Partition
 from dlalint.trtexec.flags import Flags

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import NamedTuple
 
 from dlalint.graph import UNNAMED, Node
 from dlalint.graphview import Call
+from dlalint.named_tuple import NamedTuple
 from dlalint.network import Network
 from dlalint.plan import Outcome
 from dlalint.trtexec.names import is_helper, pieces

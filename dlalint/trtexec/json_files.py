@@ -6,8 +6,8 @@ import re
 from array import array
 from itertools import islice
 from statistics import fmean
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.engine_lines import computed
 from dlalint.trtexec.formats import DTYPES, described
 from dlalint.trtexec.json_text import Array, checked, value_at

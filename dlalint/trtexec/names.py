@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from dlalint.named_tuple import NamedTuple
 
 _FOREIGN = "{ForeignNode["
 _COPY = re.compile(r"Reformatting CopyNode for (Input|Output) Tensor (\d{1,6}) to (.+)", re.DOTALL)

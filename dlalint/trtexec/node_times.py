@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.joining import Names, Paths
 from dlalint.trtexec.names import foreign, reformat
 from dlalint.trtexec.precision import Computed

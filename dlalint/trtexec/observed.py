@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from dlalint.errors import DlalintError
+from dlalint.named_tuple import NamedTuple
 
 
 class LogError(DlalintError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.account import Account
 from dlalint.trtexec.engine import Engine
 from dlalint.trtexec.observed import EngineLayer, Format

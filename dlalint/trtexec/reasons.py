@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from dlalint.finding import LimitValue
+from dlalint.named_tuple import NamedTuple
 
 # the message, the limit, and what it states: a number in it, a word that the limit's list must not have, or a fixed value
 _NUMBERS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.account import Account
 from dlalint.trtexec.engine import Engine
 from dlalint.trtexec.names import pieces, reformat, spoken

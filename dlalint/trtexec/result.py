@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.agreement import Agreement
 from dlalint.trtexec.comparison import Comparison
 from dlalint.trtexec.correction import Group

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.engine import Engine
 from dlalint.trtexec.names import braces, foreign, is_copy, pieces, reformat
 from dlalint.trtexec.observed import Profile, ProfileRow

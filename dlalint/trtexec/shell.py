@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import NamedTuple
+
+from dlalint.named_tuple import NamedTuple
 
 
 class Argument(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.account import Account, account
 from dlalint.trtexec.arrange import Case
 from dlalint.trtexec.engine import Engine

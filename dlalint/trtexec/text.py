@@ -6,8 +6,8 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.observed import LogError
 
 MAX_LINE = 1 << 20  # characters; the longest honest lines are lists of all layers of a network

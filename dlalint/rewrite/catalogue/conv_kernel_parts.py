@@ -5,10 +5,9 @@ Each part has the padding that brings it to its place. One that begins behind th
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import ROUNDING, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.convolution import KERNEL, add, convolution

@@ -5,10 +5,9 @@ Row j*s + b of the result sums x[j + q - p] * w[p*s + a] over p, where b plus th
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import ROUNDING, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.deconvolution import Deconvolution, add_crop, deconvolution, dense

@@ -6,10 +6,10 @@ The order of the parts is read from the slices. A part may be cut in several ste
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import EXACT, Miss, Replacement, Rewrite
 from dlalint.rewrite.branches import branches
 from dlalint.rewrite.builder import Builder

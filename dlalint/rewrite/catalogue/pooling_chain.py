@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
-from typing import NamedTuple
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import EXACT, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.graph import NOT_A_NODE, Graph

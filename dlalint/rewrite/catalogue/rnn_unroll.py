@@ -7,11 +7,12 @@ padding puts the result of a step at its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dlalint.graph import TensorType
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.arithmetic import refusal
 from dlalint.rewrite.base import LAST, ROUNDING, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder

@@ -5,10 +5,9 @@ ScatterND with one index is understood between transposes that bring the channel
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.base import EXACT, Miss, Replacement, Rewrite
 from dlalint.rewrite.builder import Builder
 from dlalint.rewrite.constants import constant

@@ -6,8 +6,7 @@ zero does the work of a Relu that was there before quantization; the Relu is put
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.graph import NOT_A_NODE, Graph
 from dlalint.rewrite.quantization.pairs import Found, Pair
 from dlalint.rewrite.quantization.signs import never_negative

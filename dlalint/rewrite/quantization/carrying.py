@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 from onnx import NodeProto
 
 from dlalint.calibration.cache import scale_of
 from dlalint.calibration.translated import CARRIED, TensorScale
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.graph import NOT_A_NODE, Graph
 from dlalint.rewrite.quantization.moves import Move, largest, move
 

@@ -5,8 +5,6 @@ Source: QuantizeLinear and DequantizeLinear of the ONNX operator definitions (10
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from onnx import TensorProto
 
@@ -14,6 +12,7 @@ from dlalint.calibration.cache import STEPS
 from dlalint.errors import DlalintError
 from dlalint.graph import dtype_name
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import Array, Graph, attribute
 

@@ -6,13 +6,12 @@ elements, with Relu, and with a Clip whose bounds have zero between them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from onnx import NodeProto
 
 from dlalint.calibration.moves import MOVES, ONE_OUTPUT
 from dlalint.graph import FLOATING
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.graph import Array, Graph, attribute
 
 _FIRST = MOVES | {"ReduceMax", "Relu"}

@@ -6,10 +6,10 @@ Weights on a grid of their own for each channel stay on one, as every channel is
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from onnx import ModelProto, NodeProto
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.affine import affine
 from dlalint.rewrite.applying import apply
 from dlalint.rewrite.base import Miss, Replacement

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from onnx import FunctionProto, NodeProto
 
 from dlalint.model.stored import quoted
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.constants import constant
 from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, captured
 from dlalint.rewrite.quantization.grid import LIMITS, Grid, QuantizationError, grid, label

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import numpy as np
 from onnx import ModelProto
@@ -15,6 +14,7 @@ from dlalint.calibration.translated import Proof
 from dlalint.graph import TensorType
 from dlalint.model.save import write
 from dlalint.model.skeleton import restore
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Runner, difference, feeds
 from dlalint.numeric.portions import portions
 from dlalint.rewrite.graph import Array, Graph

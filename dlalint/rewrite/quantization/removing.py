@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.applying import drop_unread
 from dlalint.rewrite.graph import Array, Graph, captured
 from dlalint.rewrite.quantization.carriers import Carriers, Clamp, carriers

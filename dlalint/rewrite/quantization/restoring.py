@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, numpy_helper
 
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.applying import in_order
 from dlalint.rewrite.graph import Graph
 from dlalint.rewrite.quantization.grid import Grid

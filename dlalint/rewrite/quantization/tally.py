@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from dlalint.calibration.cache import STEPS
 from dlalint.calibration.translated import Proof, Steps
+from dlalint.named_tuple import NamedTuple
 from dlalint.rewrite.graph import Array
 from dlalint.rewrite.quantization.pairs import Pair
 

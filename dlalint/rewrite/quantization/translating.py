@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from dlalint.calibration import layer_precisions
 from dlalint.calibration.cache import ENTROPY, Cache, to_text
@@ -17,6 +16,7 @@ from dlalint.model.inputs import Overrides
 from dlalint.model.save import check_target, write_text
 from dlalint.model.skeleton import excise, restore
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
+from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Runner
 from dlalint.pipeline import Session
 from dlalint.plan import Outcome
