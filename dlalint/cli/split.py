@@ -16,6 +16,7 @@ from dlalint.pipeline import Session
 from dlalint.report.layout import Row, Span, counted, size, spans, table, wrapped
 
 if TYPE_CHECKING:
+    from dlalint.plan import Summary
     from dlalint.rewrite.splitting import Split
 
 
@@ -52,7 +53,7 @@ def command(
     if form == "json":
         from dlalint.rewrite.splitting import manifest
 
-        document = json.loads(manifest(found.outcome, found.graph, found.parts, found.files))
+        document = json.loads(manifest(found))
         document["proof"] = found.proof._asdict() if found.proof is not None else None
         output.write(json.dumps(document, separators=(",", ":")) + "\n", None)
         return 0
@@ -70,10 +71,10 @@ def _text(found: Split, model: str, folder: str, at: tuple[str, ...]) -> list[Ro
         (),
     ]
     body = []
-    for file, part in zip(found.files, found.parts, strict=True):
+    for file, part, alone in zip(found.files, found.parts, found.alone, strict=True):
         handed = [f"{name} {size(tensor(found.graph, name)['bytes'])}" for name in part.outputs]
-        body.append([file, part.device.value.upper(), str(len(part.nodes)), ", ".join(handed)])
-    rows += table(["File", "device", "nodes", "hands on"], body, width, frozenset({2}))
+        body.append([file, part.device.value.upper(), str(len(part.nodes)), _alone(alone), ", ".join(handed)])
+    rows += table(["File", "device", "nodes", "built alone", "hands on"], body, width, frozenset({2}))
     if found.proof is not None:
         rows.append(())
         said = f"the parts give bit-equal outputs on {counted(len(found.proof.sets), 'set')} of inputs ({', '.join(found.proof.sets)})."
@@ -85,6 +86,14 @@ def _text(found: Split, model: str, folder: str, at: tuple[str, ...]) -> list[Ro
         rows += wrapped("", "To have all that runs on the DLA before anything else as one part, and one rest:", width)
         rows.append(spans(f"  dlalint split {_quoted(model)} -o {_quoted(folder)} --target {target.name} {options}"))
     return rows
+
+
+def _alone(found: Summary | None) -> str:
+    """What a part for the DLA becomes when it is built by itself."""
+    if found is None:
+        return ""
+    elsewhere = found.gpu_nodes + found.unknown_nodes
+    return counted(found.loadables, "loadable") + (f", {counted(elsewhere, 'node')} not on the DLA" if elsewhere else "")
 
 
 def _quoted(text: str) -> str:

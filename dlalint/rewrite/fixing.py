@@ -25,7 +25,7 @@ from dlalint.pipeline import Session
 from dlalint.plan import Outcome
 from dlalint.rewrite.base import APPROXIMATE, EXACT, Replacement, Rewrite, catalogue
 from dlalint.rewrite.driver import Driver, Limits
-from dlalint.rewrite.graph import Array, Graph, parsed
+from dlalint.rewrite.graph import Array, Graph, fix_inputs, parsed
 from dlalint.rewrite.proof import parts
 from dlalint.rewrite.proven import write_proven
 from dlalint.rewrite.quantization.keeping import kept
@@ -99,9 +99,7 @@ class Fixer:
         path = weights.source
         view = self._session.view(path, overrides)
         model = parsed(excise(path, KEEP_INTEGER_BYTES), path)
-        if overrides is not None and (overrides.shapes or overrides.batch is not None):
-            _fix_inputs(model, view)
-
+        fix_inputs(model, view, overrides)
         quiet = Selection((), ("weights-missing",), self._session.rules)  # new weights lie where no side file may
 
         def check(candidate: ModelProto) -> tuple[GraphView, Outcome]:
@@ -222,17 +220,6 @@ def _weighed(proof: Proof, found: Verification, own: Sets) -> Proof:
     if not all(item.within or explains(still, item) for still, item in pairs):
         return proof
     return Proof(proof.sets, proof.error, True, "", proof.sets, unrest)
-
-
-def _fix_inputs(model: ModelProto, view: GraphView) -> None:
-    """Write the shapes that the user fixed into the model, and those of the outputs that follow from them."""
-    for item in (*model.graph.input, *model.graph.output):
-        found = view.types.get(item.name)
-        if found is not None and found.dims is not None:
-            del item.type.tensor_type.shape.dim[:]
-            for size in found.dims:
-                item.type.tensor_type.shape.dim.add(dim_value=size)
-    del model.graph.value_info[:]
 
 
 def beside(path: str, suffix: str) -> str:

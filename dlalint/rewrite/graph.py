@@ -14,6 +14,7 @@ from onnx import ModelProto, NodeProto
 from dlalint.errors import ModelError
 from dlalint.graph import DTYPE_CODES, FLOATING, TensorType
 from dlalint.graphview import GraphView
+from dlalint.model.inputs import Overrides
 from dlalint.rewrite.weights import Array as Array
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Version
@@ -121,6 +122,19 @@ def tensor_info(name: str, kind: TensorType | None) -> onnx.ValueInfoProto:
     if kind is None:
         return onnx.helper.make_empty_tensor_value_info(name)
     return onnx.helper.make_tensor_value_info(name, DTYPE_CODES.get(kind.dtype, 0), kind.shape)
+
+
+def fix_inputs(model: ModelProto, view: GraphView, overrides: Overrides | None) -> None:
+    """Write the shapes that the user fixed, if any, into the model, and those of the outputs that follow from them."""
+    if overrides is None or not (overrides.shapes or overrides.batch is not None):
+        return
+    for item in (*model.graph.input, *model.graph.output):
+        found = view.types.get(item.name)
+        if found is not None and found.dims is not None:
+            del item.type.tensor_type.shape.dim[:]
+            for size in found.dims:
+                item.type.tensor_type.shape.dim.add(dim_value=size)
+    del model.graph.value_info[:]
 
 
 def captured(node: NodeProto) -> Iterator[str]:

@@ -20,9 +20,9 @@ from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Runner, difference, feeds
 from dlalint.pipeline import Session
-from dlalint.plan import Outcome
+from dlalint.plan import Outcome, Summary
 from dlalint.rewrite.fixing import ProofError
-from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, parsed
+from dlalint.rewrite.graph import NOT_A_NODE, Array, Graph, fix_inputs, parsed
 from dlalint.rewrite.parts import Part, at_tensors, by_device, model_of, sources
 from dlalint.rewrite.weights import Weights
 from dlalint.target import Target
@@ -31,13 +31,17 @@ MANIFEST = "manifest.json"
 
 
 class Split(NamedTuple):
-    """The parts of a model in the order they run, the files they were written to, and the proof, if one was asked for."""
+    """The parts of a model in the order they run, the files they were written to, and the proof, if one was asked for.
+
+    ``alone`` says what becomes of each part for the DLA that is built by itself; it is ``None`` for the others.
+    """
 
     outcome: Outcome
     graph: Graph
     parts: tuple[Part, ...]
     files: tuple[str, ...]
-    proof: Proof | None
+    alone: tuple[Summary | None, ...] = ()
+    proof: Proof | None = None
 
 
 def split(
@@ -56,16 +60,17 @@ def split(
     view = session.view(path, overrides)
     outcome = session.check(view, target)
     proto = parsed(excise(path, KEEP_INTEGER_BYTES), path)
+    fix_inputs(proto, view, overrides)
     graph = Graph(proto, view, Weights(path))
     parts = at_tensors(graph, outcome, at) if at else by_device(graph, outcome)
     if not parts:
         cure = "`dlalint check` shows what is left of it at run time."
         raise UsageError("no node of the model computes anything at run time", where=path, cure=cure, code="E508")
     files = tuple(f"{number:02d}-{part.device.value}.onnx" for number, part in enumerate(parts))
-    found = Split(outcome, graph, parts, files, None)
+    found = Split(outcome, graph, parts, files)
     new = not os.path.lexists(folder)
     try:
-        return found._replace(proof=_write(found, folder, runner))
+        return _write(found, folder, session, runner)
     except OSError as error:
         raise WriteError(f"the parts cannot be written ({error.strerror})", where=folder, cure="Check the folder.") from None
     finally:
@@ -74,8 +79,8 @@ def split(
                 os.rmdir(folder)
 
 
-def _write(found: Split, folder: str, runner: Runner | None) -> Proof | None:
-    """Write all parts beside their places, prove them, and put them there; the manifest comes last."""
+def _write(found: Split, folder: str, session: Session, runner: Runner | None) -> Split:
+    """Write all parts beside their places, check and prove them, and put them there; the manifest comes last."""
     graph = found.graph
     source = graph.weights.source
     os.makedirs(folder, exist_ok=True)
@@ -86,19 +91,26 @@ def _write(found: Split, folder: str, runner: Runner | None) -> Proof | None:
         made = [os.path.join(room, name) for name in found.files]
         for file, part in zip(made, found.parts, strict=True):
             write(restore(graph.weights.whole(model_of(graph, part)), source), file)
-        proof = _prove(runner, source, made, found.parts) if runner is not None else None
+        alone = [_alone(session, file, part, found.outcome.target) for file, part in zip(made, found.parts, strict=True)]
+        proof = _prove(runner, graph, made, found.parts) if runner is not None else None
         if proof is not None and not proof.ok:
             cure = "Please report it, with the model if you can."
             what = f"the parts differ from the whole: {proof.first} first, by {proof.error:.1e}"
             raise ProofError(what, where=source, cure=cure, code="E312")
         for file, goal in zip(made, goals, strict=False):
             os.replace(file, goal)
-    write_text(manifest(found.outcome, graph, found.parts, found.files), goals[-1], "the list of the parts")
-    return proof
+    found = found._replace(alone=tuple(alone), proof=proof)
+    write_text(manifest(found), goals[-1], "the list of the parts")
+    return found
 
 
-def manifest(outcome: Outcome, graph: Graph, parts: Sequence[Part], files: Sequence[str]) -> str:
+def _alone(session: Session, file: str, part: Part, target: Target) -> Summary | None:
+    return session.check(session.view(file), target).summary if part.device is Device.DLA else None
+
+
+def manifest(found: Split) -> str:
     """The parts in running order, with the tensors that they hand on and their bytes in the model's own types."""
+    outcome, graph = found.outcome, found.graph
     names = [node.id for node in outcome.nodes]
     return json.dumps(
         {
@@ -110,11 +122,12 @@ def manifest(outcome: Outcome, graph: Graph, parts: Sequence[Part], files: Seque
                 {
                     "file": file,
                     "device": part.device.value,
+                    "alone": {"loadables": alone.loadables, "gpu_nodes": alone.gpu_nodes + alone.unknown_nodes} if alone else None,
                     "nodes": [names[index] for index in part.nodes],
                     "inputs": [tensor(graph, name) for name in part.inputs],
                     "outputs": [tensor(graph, name) for name in part.outputs],
                 }
-                for file, part in zip(files, parts, strict=True)
+                for file, part, alone in zip(found.files, found.parts, found.alone, strict=True)
             ],
         },
         indent=1,
@@ -130,11 +143,13 @@ def tensor(graph: Graph, name: str) -> dict[str, Any]:
     return {"name": name, "dtype": kind.dtype if kind is not None else None, "shape": shape, "bytes": size}
 
 
-def _prove(runner: Runner, whole: str, files: Sequence[str], parts: Sequence[Part]) -> Proof:
+def _prove(runner: Runner, graph: Graph, files: Sequence[str], parts: Sequence[Part]) -> Proof:
+    whole = graph.weights.source
     labels: list[str] = []
     worst, ok, first = 0.0, True, ""
     try:
-        for label, given in feeds(runner.inputs(whole)):
+        fixed = {name: graph.type(name) or kind for name, kind in runner.inputs(whole).items()}
+        for label, given in feeds(fixed):
             labels.append(label)
             expected = runner.outputs(whole, given)
             found = composed(runner, files, parts, given)
