@@ -64,7 +64,7 @@ def judge(session: Session, name: str, build: dict[str, Any]) -> Score:
 
 def table(session: Session) -> str:
     """The agreement build by build, and in total."""
-    rows = [f"{'build':42}{'DLA':>9}{'GPU':>9}{'copies':>8}  {'loadables':10}{'candidates':10}"]
+    rows = [f"{'build':42}{'DLA':>11}{'GPU':>11}{'copies':>8}  {'loadables':10}{'candidates':10}"]
     totals = {"dla": [0, 0], "gpu": [0, 0], "copy": [0, 0]}
     for name, build in builds():
         score = judge(session, name, build)
@@ -76,9 +76,9 @@ def table(session: Session) -> str:
             totals[key][1] += found
         cells = [f"{counts[key][1]}/{counts[key][0]}" for key in ("dla", "gpu", "copy")]
         pairs = [f"{found}/{'?' if real is None else real}" for real, found in (score.loadables, score.candidates)]
-        rows.append(f"{name:42}{cells[0]:>9}{cells[1]:>9}{cells[2]:>8}  {pairs[0]:10}{pairs[1]:10}".rstrip())
+        rows.append(f"{name:42}{cells[0]:>11}{cells[1]:>11}{cells[2]:>8}  {pairs[0]:10}{pairs[1]:10}".rstrip())
     cells = [f"{totals[key][1]}/{totals[key][0]}" for key in ("dla", "gpu", "copy")]
-    rows.append(f"{'all':42}{cells[0]:>9}{cells[1]:>9}{cells[2]:>8}")
+    rows.append(f"{'all':42}{cells[0]:>11}{cells[1]:>11}{cells[2]:>8}")
     right = checks = 0
     for fact in operators():
         score = judge(session, fact["id"], fact)

@@ -121,6 +121,14 @@ def test_a_join_at_the_entry_stays_outside() -> None:
     assert found.refused == {3: ENTRY}
 
 
+def test_a_join_that_leaves_parts_what_stood_on_both_sides() -> None:
+    """o and b have nothing to do with each other; in the log of YOLOv4-tiny the join between them makes two groups of them."""
+    net = network("x > a", "a > g", "g > o", "g > u", "g u > j", "j > b", kinds={"j": "CONCATENATION"})
+    entry = PARSER._replace(entry_gpu=frozenset({"CONCATENATION"}))
+    assert grouped(net, gpu="g u")[0] == ["a", "ojb"]
+    assert grouped(net, gpu="g u", mechanism=entry)[0] == ["a", "o", "b"]
+
+
 def test_a_join_of_its_own_group_stays_inside() -> None:
     net = network("x > a", "x > b", "a b > j", "j > c", kinds={"j": "CONCATENATION"})
     assert grouped(net, mechanism=PARSER._replace(entry_gpu=frozenset({"CONCATENATION"})))[0] == ["abjc"]
