@@ -40,6 +40,8 @@ EXPECTED = {
     "rn50-caffe-xavier-trt5.0-fp16": ((174, 174), (1, 1), (0, 0)),
     "rn50-orin-trt10.3-fp16": ((120, 120), (1, 1), (0, 0)),
     "rn50-orin-trt10.3-int8": ((120, 120), (1, 1), (0, 0)),
+    "yolo11n-orin-trt10.3-fp16": ((88, 88), (11, 11), (11, 11)),
+    "yolo11n-strict-orin-trt10.3-fp16": ((300, 300), (0, 0), (0, 0)),
     "yolov3-416-xavier-trt5.0-fp16": ((0, 0), (74, 74), (0, 0)),
     "yolov4-608-xavier-trt7.1-fp16": ((48, 48), (458, 458), (0, 0)),
     "yolov4-tiny-xavier-trt7.1-fp16": ((18, 18), (44, 44), (0, 0)),
@@ -128,6 +130,7 @@ def test_wrong_prediction_is_found(session: Session, tmp_path: Path, name: str, 
         ("googlenet-xavier-trt7.1-fp16", "dumpProfile_trt7_xavier.txt", (140, 1, 0)),
         ("yolov3-416-xavier-trt5.0-fp16", "trt5_6_warning_prefix.txt", (0, 5, 0)),
         ("detr-orin-trt10.3-fp16", "trt10_warnings_16_limit.txt", (124, 7, 1)),
+        ("yolo11n-orin-trt10.3-fp16", "trt10_yolo11n_profile.txt", (245, 11, 13)),
     ],
 )
 def test_real_log(session: Session, name: str, sample: str, real: tuple[int, int, int]) -> None:
