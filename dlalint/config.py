@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from dlalint.errors import UsageError
+from dlalint.errors import UsageError, reason
 from dlalint.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def content(path: str, most: int = MAX_BYTES) -> bytes:
     except FileNotFoundError:
         raise UsageError("there is no such file", where=path, cure="Check the path.", code="E543") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"it cannot be read ({reason})", where=path, cure="Check the path.", code="E543") from None
+        raise UsageError(f"it cannot be read ({reason(error)})", where=path, cure="Check the path.", code="E543") from None
     if len(data) > most:
         raise UsageError(f"it has more than {most} bytes", where=path, cure="Make it smaller.", code="E543")
     return data

@@ -25,6 +25,11 @@ class DlalintError(Exception):
         return f"{where}error[{self.code}]: {self.what}.{cure}"
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Why a path was refused, in the words of the system; a null byte in it is told by no system, and differently by each Python."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "embedded null byte"
+
+
 class ModelError(DlalintError):
     """The file is not a model that can be read."""
 

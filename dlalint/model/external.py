@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from dlalint.errors import reason
 from dlalint.graph import Model, Op, Tensor
 
 _POINTER = b"version https://git-lfs"
@@ -69,7 +70,7 @@ def fault(model: str, name: str, end: int) -> str:
     except FileNotFoundError:
         return "missing"
     except (OSError, ValueError) as error:
-        return f"not readable ({getattr(error, 'strerror', None) or error})"
+        return f"not readable ({reason(error)})"
     return f"too short: {size} bytes, the model refers to {end}" if size < end else ""
 
 

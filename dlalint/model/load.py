@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterable
 
-from dlalint.errors import DlalintError, LimitError, ModelError
+from dlalint.errors import DlalintError, LimitError, ModelError, reason
 from dlalint.graph import Graph, Model, volume
 from dlalint.model.nodes import Known
 from dlalint.model.order import check_order
@@ -112,9 +112,7 @@ def _open(path: str) -> int:
     except PermissionError:
         raise ModelError("it may not be read", cure="Check its permissions.", code="E112") from None
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"it cannot be opened ({getattr(error, 'strerror', None) or error})", cure="Check the path.", code="E112"
-        ) from None
+        raise ModelError(f"it cannot be opened ({reason(error)})", cure="Check the path.", code="E112") from None
 
 
 def _sniff(path: str, head: bytes, size: int) -> None:

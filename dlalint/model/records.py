@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dlalint.errors import DlalintError, LimitError, ModelError
+from dlalint.errors import DlalintError, LimitError, ModelError, reason
 from dlalint.model.load import MAX_BYTES, READ_WHOLE_BYTES
 from dlalint.model.wire import BYTES, FIXED32, FIXED64, GROUP, GROUP_END, VARINT, Buffer, WireError, encode_varint, varint
 from dlalint.named_tuple import NamedTuple
@@ -34,9 +34,7 @@ def mapped(path: str) -> Iterator[Buffer]:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"it cannot be opened ({getattr(error, 'strerror', None) or error})", where=path, cure="Check the path.", code="E112"
-        ) from None
+        raise ModelError(f"it cannot be opened ({reason(error)})", where=path, cure="Check the path.", code="E112") from None
     try:
         length = os.fstat(descriptor).st_size
         if length > MAX_BYTES:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Union
 
-from dlalint.errors import DlalintError
+from dlalint.errors import DlalintError, reason
 from dlalint.model.load import MAX_BYTES
 from dlalint.named_tuple import NamedTuple
 
@@ -56,7 +56,7 @@ def state(path: str) -> State:
     try:
         return _state(os.stat(path))
     except (OSError, ValueError) as error:
-        raise WriteError(f"it cannot be read ({_reason(error)})", where=path, cure="Check the path.") from None
+        raise WriteError(f"it cannot be read ({reason(error)})", where=path, cure="Check the path.") from None
 
 
 def size(pieces: Iterable[Piece]) -> int:
@@ -143,7 +143,7 @@ def _replace(
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise WriteError(f"{what} cannot be written ({_reason(error)})", where=target, cure="Check the folder and the disk.") from None
+            raise WriteError(f"{what} cannot be written ({reason(error)})", where=target, cure="Check the folder and the disk.") from None
         raise
 
 
@@ -156,9 +156,9 @@ def check_target(path: str, what: str = "the model") -> int | None:
     except FileNotFoundError as error:
         if os.path.isdir(os.path.dirname(path) or "."):
             return None
-        raise WriteError(f"{what} cannot be written ({_reason(error)})", where=path, cure="Make its folder first.") from None
+        raise WriteError(f"{what} cannot be written ({reason(error)})", where=path, cure="Make its folder first.") from None
     except (OSError, ValueError) as error:
-        raise WriteError(f"{what} cannot be written ({_reason(error)})", where=path, cure="Check the folder.") from None
+        raise WriteError(f"{what} cannot be written ({reason(error)})", where=path, cure="Check the folder.") from None
     if stat.S_ISLNK(found.st_mode):
         raise WriteError("it is a symbolic link", where=path, cure="Give the path of the file itself, or another one.", code="E402")
     if not stat.S_ISREG(found.st_mode):
@@ -174,10 +174,6 @@ def _state(found: os.stat_result) -> State:
     return State(found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
 def _sources(parts: Sequence[Piece], since: Mapping[str, State], stack: contextlib.ExitStack) -> dict[str, _Source]:
     """The files that the spans come from, opened; each must hold all its spans."""
     found: dict[str, _Source] = {}
@@ -188,7 +184,7 @@ def _sources(parts: Sequence[Piece], since: Mapping[str, State], stack: contextl
             try:
                 descriptor = os.open(part.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             except OSError as error:
-                raise WriteError(f"it cannot be read ({_reason(error)})", where=part.path, cure="Check the file.") from None
+                raise WriteError(f"it cannot be read ({reason(error)})", where=part.path, cure="Check the file.") from None
             stack.callback(os.close, descriptor)
             found[part.path] = _Source(descriptor, since.get(part.path) or _state(os.fstat(descriptor)))
         if part.offset < 0 or part.length < 0 or part.offset + part.length > found[part.path].state.size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 
+from dlalint.errors import reason
 from dlalint.trtexec.autotuning import Autotuning
 from dlalint.trtexec.csv_lines import CsvLines
 from dlalint.trtexec.engine_lines import EngineLines
@@ -33,7 +34,7 @@ def read(path: str) -> Observed:
             text = head.decode(encoding(head, path), "replace")
             found = _json(stream, path) if _JSON.match(text) else _Log().read(stream, path)
     except OSError as error:  # a folder opens and cannot be read
-        raise LogError(f"the file cannot be read ({error.strerror or error})", where=path, cure="Check the path.", code="E131") from None
+        raise LogError(f"the file cannot be read ({reason(error)})", where=path, cure="Check the path.", code="E131") from None
     except LogError as error:
         if error.where:
             raise

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from dlalint.errors import reason
 from dlalint.named_tuple import NamedTuple
 from dlalint.trtexec.observed import LogError
 
@@ -47,8 +48,7 @@ def opened(path: str) -> io.BufferedReader:
     try:
         return io.BufferedReader(io.FileIO(path), PEEK)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise LogError(f"the file cannot be opened ({reason})", where=path, cure="Check the path.", code="E131") from None
+        raise LogError(f"the file cannot be opened ({reason(error)})", where=path, cure="Check the path.", code="E131") from None
 
 
 def encoding(head: bytes, path: str) -> str:
