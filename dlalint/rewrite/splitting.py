@@ -12,10 +12,11 @@ from typing import Any
 
 from dlalint.changes import Proof
 from dlalint.errors import DlalintError, UsageError
-from dlalint.graph import Device, dtype_size
+from dlalint.graph import DTYPE_CODES, Device, dtype_size
 from dlalint.model.inputs import Overrides
 from dlalint.model.save import WriteError, check_target, write, write_text
 from dlalint.model.skeleton import excise, restore
+from dlalint.model.stored import quoted
 from dlalint.model.tensors import KEEP_INTEGER_BYTES
 from dlalint.named_tuple import NamedTuple
 from dlalint.numeric import Runner, difference, feeds
@@ -66,6 +67,10 @@ def split(
     if not parts:
         cure = "`dlalint check` shows what is left of it at run time."
         raise UsageError("no node of the model computes anything at run time", where=path, cure=cure, code="E508")
+    untyped = [name for part in parts for name in part.inputs if (kind := graph.type(name)) is None or kind.dtype not in DTYPE_CODES]
+    if untyped:
+        what = f"a cut goes through {quoted(untyped[0])}, whose element type is not known"
+        raise UsageError(what, where=path, cure="Let onnx.shape_inference.infer_shapes write it into the model.", code="E551")
     files = tuple(f"{number:02d}-{part.device.value}.onnx" for number, part in enumerate(parts))
     found = Split(outcome, graph, parts, files)
     new = not os.path.lexists(folder)

@@ -155,6 +155,21 @@ def test_a_cut_at_a_tensor_makes_two(session: Session, model: str, tmp_path: Pat
     assert found.parts[1].outputs == ("y",)
 
 
+def test_a_cut_through_what_nobody_knows_the_type_of(session: Session, tmp_path: Path) -> None:
+    """The output of an If has the type that the file declares; a part needs one for its inputs."""
+    body = """g (float[1,8,4,4] x, bool[] c) => (float[1,8,4,4] y) {
+        t = If(c) <then_branch = a () => (float[1,8,4,4] u) { u = Relu(x) }, else_branch = b () => (float[1,8,4,4] v) { v = Erf(x) }>
+        y = Relu(t) }"""
+    path = tmp_path / "model.onnx"
+    onnx.save(text(body), path)
+    with pytest.raises(DlalintError) as caught:
+        split(session, str(path), parse("orin-trt10.3", session.rules), str(tmp_path / "out"), ["t"])
+    assert (caught.value.code, caught.value.what) == ("E551", "a cut goes through 't', whose element type is not known")
+    assert not (tmp_path / "out").exists()
+    onnx.save(onnx.shape_inference.infer_shapes(onnx.load(path)), path)
+    assert split(session, str(path), parse("orin-trt10.3", session.rules), str(tmp_path / "out"), ["t"]).parts[1].inputs == ("t",)
+
+
 def test_weights_in_side_files_come_into_the_parts(session: Session, tmp_path: Path) -> None:
     path = str(tmp_path / "model.onnx")
     with_side_file(text(BODY), tmp_path / "model.onnx", "weights.bin")
