@@ -24,6 +24,7 @@ WRITE = render.PREFIXES["timed"]
 RANGES = {
     "dla-tutorial-gn-orin-trt8.4-int8": ["Conv_0", "Relu_10...Conv_11", "Relu_21...Conv_22", "Relu_32...Conv_33", "Relu_43"],
     "dla-tutorial-bn-orin-trt8.4-int8": ["Conv_0...Relu_7", "Gemm_15 + linear.bias + (Unnamed Layer* 19) [Shuffle]"],
+    "dla-tutorial-bn-orin-trt8.5-int8": ["/cnn/cnn.0/Conv.../cnn/cnn.11/Relu", "/linear/Gemm"],
     "fcn-resnet18-xavier-trt8.5-fp16": ["/backbone/conv1/Conv.../classifier/classifier.4/Conv"],
 }
 # real nodes on the DLA, on the GPU, copies; and those found
@@ -32,6 +33,7 @@ EXPECTED = {
     "detr-orin-trt10.3-fp16": ((150, 150), (234, 234), (0, 0)),
     "detr-orin-trt10.3-int8": ((150, 150), (251, 251), (0, 0)),
     "dla-tutorial-bn-orin-trt8.4-int8": ((9, 9), (1, 1), (0, 0)),
+    "dla-tutorial-bn-orin-trt8.5-int8": ((9, 9), (1, 1), (0, 0)),
     "dla-tutorial-gn-orin-trt8.4-int8": ((8, 8), (12, 12), (8, 8)),
     "fcn-resnet18-xavier-trt8.5-fp16": ((49, 49), (0, 0), (0, 0)),
     "googlenet-xavier-trt7.1-fp16": ((140, 140), (1, 1), (0, 0)),
