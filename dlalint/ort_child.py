@@ -195,7 +195,8 @@ class _Server:
         model = request["model"]
         if "home" not in request:
             return self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._share_memory(options)
+        if request.get("shared"):
+            self._share_memory(options)
         with open(model, "rb") as file:
             data = file.read()
         own = os.getcwd()

@@ -221,7 +221,7 @@ class Survey:
         path = os.path.join(self._folder, f"{len(os.listdir(self._folder))}.onnx")
         with open(path, "wb") as file:
             file.write(data)
-        return {"model": path, "key": path, "home": self._model.home}
+        return {"model": path, "key": path, "home": self._model.home, "shared": True}
 
     def _ask(self, request: Mapping[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, found = self._runner.exchange(request, arrays, self._where)

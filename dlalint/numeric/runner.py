@@ -10,15 +10,18 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from dlalint.errors import DlalintError, UsageError
-from dlalint.graph import TensorType
+from dlalint.errors import DlalintError, UsageError, reason
+from dlalint.graph import Model, TensorType
 from dlalint.model.external import faulty_side_files, tensors
 from dlalint.model.load import load
+from dlalint.model.skeleton import excise
 from dlalint.model.stored import quoted
 from dlalint.named_tuple import NamedTuple
+from dlalint.numeric.placing import placed
 from dlalint.numeric.process import Process, RunError, refusal
 from dlalint.ort_child import ELEMENTS, KEPT
 
+MAPPED_BYTES = 16 << 20  # onnxruntime copies the weights inside of a file, and maps those beside it: 3.5 s of 1.5 GB, or 0.05
 _NEWER = ("Unsupported model IR version", "official released onnx opset versions")
 _NAMES = {"float": "float32", "double": "float64"}
 
@@ -31,7 +34,10 @@ class Interface(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A model file that was looked at. ``where`` is what messages call it; ``stamp`` changes when a file of it does."""
+    """A model file that was looked at. ``where`` is what messages call it; ``stamp`` changes when a file of it does.
+
+    ``given`` is what onnxruntime is told to open: the file itself, or one without its weights and the folder in which it finds these.
+    """
 
     path: str
     where: str
@@ -39,6 +45,7 @@ class _Source(NamedTuple):
     sides: tuple[str, ...]
     declared: Mapping[str, TensorType]
     outputs: tuple[str, ...]
+    given: Mapping[str, str]
 
 
 class Runner:
@@ -61,6 +68,7 @@ class Runner:
         """End the child and remove its files."""
         self._process.close()
         self._handed.clear()
+        self._sources.clear()  # what was put into the folder is gone
 
     def outputs(
         self, model: str | bytes, feeds: Mapping[str, NDArray[Any]], wanted: Sequence[str] | None = None
@@ -102,7 +110,7 @@ class Runner:
     ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         source = self._source(model)
         key = f"{source.path} {_stamp((source.path, *source.sides))}"
-        return self.exchange({**request, "model": source.path, "key": key}, arrays, source.where)
+        return self.exchange({**request, **source.given, "key": key}, arrays, source.where)
 
     def located(self, model: str | bytes) -> tuple[str, str]:
         """The path of a model's file, and what messages call it. Raises as :meth:`outputs` does when it or a side file cannot be read."""
@@ -140,12 +148,48 @@ class Runner:
         if known is not None and known.stamp == _stamp((path, *known.sides)):
             return known
         try:
-            found = _look(model if isinstance(model, str) else path, where)
+            found = self._look(model if isinstance(model, str) else path, where)
         except DlalintError as error:
             error.where = where
             raise
         self._sources[path] = found
         return found
+
+    def _look(self, given: str, where: str) -> _Source:
+        """Read the structure of a model. Refuses side files that are missing, unfetched or outside of its folder."""
+        model, path = load(given), os.path.abspath(given)
+        faults = faulty_side_files(model)
+        if faults:
+            name, fault = faults[0]
+            raise RunError(f"its side file {quoted(name)} is {fault}", cure="Put the weights beside the model.")
+        folder = os.path.dirname(path)
+        sides = dict.fromkeys(os.path.join(folder, tensor.where.file) for tensor in tensors(model) if tensor.where and tensor.where.file)
+        made = {name: number for number, node in enumerate(model.graph.nodes) for name in node.outputs}
+        outputs = sorted(model.graph.outputs, key=lambda name: made.get(name, -1))
+        stamp = _stamp((path, *sides))
+        return _Source(path, where, stamp, tuple(sides), model.graph.declared, tuple(outputs), self._given(path, model))
+
+    def _given(self, path: str, model: Model) -> dict[str, str]:
+        """What the child opens for the model at ``path``: where that is large, a copy without the weights inside, which refers to them."""
+        plain = {"model": path}
+        if model.size < MAPPED_BYTES or os.name != "posix":  # elsewhere a file that is mapped cannot be replaced
+            return plain
+        try:
+            skeleton, home = placed(excise(path), model, path)
+        except DlalintError:  # it refers to itself already
+            return plain
+        return {"model": self._put(skeleton), "home": home} if len(skeleton) < model.size // 2 else plain
+
+    def _put(self, data: bytes) -> str:
+        """Write a model into the folder that goes with the child."""
+        self._count += 1
+        path = os.path.join(self._process.folder, f"model-{self._count}.onnx")
+        try:
+            with open(path, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            raise RunError(f"no room for a copy of it ({reason(error)})", where="the model", cure="Set TMPDIR to another folder.") from None
+        return path
 
     def _written(self, model: bytes) -> str:
         for data, path in self._handed:
@@ -155,15 +199,7 @@ class Runner:
             oldest = self._handed.pop(0)[1]
             self._sources.pop(oldest, None)
             os.unlink(oldest)
-        self._count += 1
-        path = os.path.join(self._process.folder, f"model-{self._count}.onnx")
-        try:
-            with open(path, "wb") as file:
-                file.write(model)
-        except OSError as error:
-            raise RunError(
-                f"no room for a copy of it ({error.strerror})", where="the model", cure="Set TMPDIR to another folder."
-            ) from None
+        path = self._put(model)
         self._handed.append((model, path))
         return path
 
@@ -176,20 +212,6 @@ def sendable(feeds: Mapping[str, NDArray[Any]]) -> tuple[list[list[Any]], list[N
         what, cure = f"it is fed with {arrays[odd].dtype}", "Feed numbers of up to 64 bits in the machine's byte order."
         raise UsageError(what, where=f"input {quoted(odd)}", cure=cure, code="E520")
     return [[name, str(array.dtype), list(array.shape)] for name, array in arrays.items()], list(arrays.values())
-
-
-def _look(given: str, where: str) -> _Source:
-    """Read the structure of a model. Refuses side files that are missing, unfetched or outside of its folder."""
-    model, path = load(given), os.path.abspath(given)
-    faults = faulty_side_files(model)
-    if faults:
-        name, fault = faults[0]
-        raise RunError(f"its side file {quoted(name)} is {fault}", cure="Put the weights beside the model.")
-    folder = os.path.dirname(path)
-    sides = dict.fromkeys(os.path.join(folder, tensor.where.file) for tensor in tensors(model) if tensor.where and tensor.where.file)
-    made = {name: number for number, node in enumerate(model.graph.nodes) for name in node.outputs}
-    outputs = sorted(model.graph.outputs, key=lambda name: made.get(name, -1))
-    return _Source(path, where, _stamp((path, *sides)), tuple(sides), model.graph.declared, tuple(outputs))
 
 
 def _stamp(paths: Sequence[str]) -> tuple[Any, ...]:

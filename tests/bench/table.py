@@ -250,6 +250,30 @@ def _marked(bench: Bench, folder: Path, where: str) -> list[Row]:
     ]
 
 
+_SESSION = """
+import sys, time, onnxruntime
+options = onnxruntime.SessionOptions()
+options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+"""
+_RUNNER = "import sys\nfrom dlalint.numeric import Runner\nwith Runner() as runner: runner.interface(sys.argv[1])"
+
+
+def proof(bench: Bench) -> list[Row]:
+    """A proof of a model of 1.5 GB: its session over that of the plain file, without what it takes to start either; and its memory."""
+    large, little = (made.resnet50(bench.folder / f"proof{scale}.onnx", scale, holes=False) for scale in (4, 1))
+    commands = {f"{who} {path.stem}": [*bench.python(code), str(path)]
+                for who, code in (("our", _RUNNER), ("their", _SESSION)) for path in (large, little)}  # fmt: skip
+    found = bench.measured(**commands)
+    ours, theirs = (found[f"{who} proof4"].wall - found[f"{who} proof1"].wall for who in ("our", "their"))
+    memory = bench.cost(bench.dlalint("verify", large, large)).memory
+    return [
+        _ratio("session of a proof / of the plain file, 1.5 GB", ours, theirs, 0.1),
+        ("memory of a proof / of the weights", memory * (1 << 20) / large.stat().st_size, 1.3, f"{memory:.0f} MB"),
+    ]
+
+
 def _ratio(work: str, first: float, second: float, goal: float) -> Row:
     return work, first / second, goal, f"{first:.0f} / {second:.0f} ms"
 
@@ -259,7 +283,7 @@ def main(runs: int = 5) -> None:
     print(f"{'work':52} {'measured':>9} {'goal':>6}")
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), runs)
-        for part in (start_up, small, large, cold, nodes, many, marked):
+        for part in (start_up, small, large, cold, nodes, many, marked, proof):
             for work, value, goal, figures in part(bench):
                 print(f"{work:52} {value:9.2f} {goal:6g} {'' if value <= goal else 'MISSED':7} {figures}", flush=True)
 

@@ -15,11 +15,14 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from dlalint import ort_child
 from dlalint.errors import DlalintError, ModelError, UsageError
 from dlalint.graph import TensorType
+from dlalint.model.wire import encode_varint
 from dlalint.numeric import RunError, Runner, feeds
+from dlalint.numeric import runner as running
 
 from .conftest import Make
 
@@ -246,3 +249,52 @@ def test_sessions_are_kept(make: Make, models: Path) -> None:
         again = make("(float[1] x) => (float[1] y11) { y11 = Relu(x) }")
         assert list(runner.outputs(again, {"x": np.ones(1, np.float32)})) == ["y11"]
         assert len(os.listdir(runner._process.folder)) == ort_child.KEPT
+
+
+# large files: onnxruntime gets the structure, and maps the weights where they lie
+
+
+def _large(path: Path, scale: float = 1.0) -> Path:
+    weight = np.random.default_rng(1).standard_normal((64, 2, 32, 32)).astype(np.float32) * np.float32(scale)
+    info = [onnx.helper.make_tensor_value_info("x", 1, [1, 2, 32, 32]), onnx.helper.make_tensor_value_info("y", 1, [1, 64, 1, 1])]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])], "g", info[:1], info[1:], [numpy_helper.from_array(weight, "w")]
+    )
+    path.write_bytes(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    return path
+
+
+def test_a_large_file_is_opened_without_its_weights_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _large(tmp_path / "m.onnx")
+    feed = {"x": np.random.default_rng(2).standard_normal((1, 2, 32, 32)).astype(np.float32)}
+    with Runner() as plain:
+        expected = plain.outputs(str(path), feed)["y"]
+        assert not list(Path(plain.folder).glob("model-*.onnx"))
+    monkeypatch.setattr(running, "MAPPED_BYTES", path.stat().st_size)
+    with Runner() as runner:
+        assert np.array_equal(runner.outputs(str(path), feed)["y"], expected)
+        (copy,) = Path(runner.folder).glob("model-*.onnx")
+        assert copy.stat().st_size < 1000
+        _large(path, 2.0)  # another model by the same name
+        assert np.array_equal(runner.outputs(str(path), feed)["y"], 2 * expected)
+    assert np.array_equal(runner.outputs(str(path), feed)["y"], 2 * expected)  # a runner that was closed begins again
+    runner.close()
+
+
+def test_a_large_file_that_refers_to_itself_is_opened_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _large(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    data = tensor.raw_data
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "m.onnx"), ("offset", "0000"), ("length", str(len(data)))):
+        tensor.external_data.add(key=key, value=value)
+    head = model.SerializeToString()
+    tensor.external_data[1].value = f"{len(head) + 5:04d}"  # behind the model, in a field that nobody knows
+    head = model.SerializeToString()
+    path.write_bytes(head + b"\xfa\x06" + encode_varint(len(data)) + data)
+    monkeypatch.setattr(running, "MAPPED_BYTES", 1)
+    with Runner() as runner:
+        runner.located(str(path))
+        assert not list(Path(runner.folder).glob("model-*.onnx"))
