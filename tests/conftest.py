@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from dlalint.pipeline import Session
 
 os.environ["NO_COLOR"] = "1"
 os.environ["COLUMNS"] = "100"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & by a shell: the programs that tests interrupt would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CommandLine = Callable[..., tuple[int, str, str]]
 
